@@ -21,9 +21,7 @@ pub struct ManualClock {
 
 impl ManualClock {
     pub fn at(now: Timestamp) -> Self {
-        Self {
-            now_ms: AtomicI64::new(now.as_millis()),
-        }
+        Self { now_ms: AtomicI64::new(now.as_millis()) }
     }
     pub fn advance(&self, by: Duration) {
         let ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);

@@ -44,10 +44,7 @@ impl fmt::Display for ExecutionId {
 impl FromStr for ExecutionId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        Uuid::try_parse(text).map(Self).map_err(|_| InvalidId {
-            kind: "execution id",
-            text: text.to_owned(),
-        })
+        Uuid::try_parse(text).map(Self).map_err(|_| InvalidId { kind: "execution id", text: text.to_owned() })
     }
 }
 
@@ -138,20 +135,10 @@ mod tests {
 
     #[test]
     fn ids_are_safe_file_names() {
-        for bad in [
-            "",
-            "..",
-            "a/b",
-            "0123456789ABCDEF",
-            "0123456789abcde",
-            "0123456789abcdeg",
-        ] {
+        for bad in ["", "..", "a/b", "0123456789ABCDEF", "0123456789abcde", "0123456789abcdeg"] {
             assert!(bad.parse::<LaneId>().is_err(), "{bad}");
         }
-        assert_eq!(
-            "0123456789abcdef".parse::<LaneId>().unwrap().as_str(),
-            "0123456789abcdef"
-        );
+        assert_eq!("0123456789abcdef".parse::<LaneId>().unwrap().as_str(), "0123456789abcdef");
     }
 
     #[test]

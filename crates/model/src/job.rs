@@ -194,21 +194,11 @@ mod tests {
 
     #[test]
     fn refs_are_taken_apart_and_put_together() {
-        for full in [
-            "refs/heads/main",
-            "refs/heads/a/b",
-            "refs/tags/v1",
-            "refs/pull/7/merge",
-            "HEAD",
-            "refs/heads/",
-        ] {
+        for full in ["refs/heads/main", "refs/heads/a/b", "refs/tags/v1", "refs/pull/7/merge", "HEAD", "refs/heads/"] {
             assert_eq!(Ref::from(full.to_owned()).to_string(), full);
         }
         assert_eq!(Ref::from("refs/pull/7/merge".to_owned()), Ref::PullRequest(7));
-        assert_eq!(
-            Ref::from("refs/pull/x/merge".to_owned()),
-            Ref::Other("refs/pull/x/merge".to_owned())
-        );
+        assert_eq!(Ref::from("refs/pull/x/merge".to_owned()), Ref::Other("refs/pull/x/merge".to_owned()));
     }
 
     #[test]

@@ -71,9 +71,7 @@ mod tests {
 
     #[test]
     fn scopes_have_one_spelling() {
-        for bad in [
-            "", "Trusted", "trusted/", "branch/", "branch", "pr/", "pr/+7", "pr/07", "pr/-1", "pr/7/x", "x/y",
-        ] {
+        for bad in ["", "Trusted", "trusted/", "branch/", "branch", "pr/", "pr/+7", "pr/07", "pr/-1", "pr/7/x", "x/y"] {
             assert!(bad.parse::<Scope>().is_err(), "{bad}");
         }
     }

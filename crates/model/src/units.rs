@@ -210,13 +210,7 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_people_write_them() {
-        for (text, bytes) in [
-            ("0", 0),
-            ("20GiB", 20 << 30),
-            ("20 GiB", 20 << 30),
-            ("1kB", 1000),
-            ("512m", 512 << 20),
-        ] {
+        for (text, bytes) in [("0", 0), ("20GiB", 20 << 30), ("20 GiB", 20 << 30), ("1kB", 1000), ("512m", 512 << 20)] {
             assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
         }
         for bad in ["", "GiB", "-1", "1.5GiB", "20 potatoes", "99999999999TiB"] {
@@ -233,15 +227,7 @@ mod tests {
 
     #[test]
     fn a_started_job_costs_whole_minutes_rounded_up() {
-        let cases = [
-            (0, 1),
-            (1, 1),
-            (59_999, 1),
-            (60_000, 1),
-            (60_001, 2),
-            (120_000, 2),
-            (3_599_999, 60),
-        ];
+        let cases = [(0, 1), (1, 1), (59_999, 1), (60_000, 1), (60_001, 2), (120_000, 2), (3_599_999, 60)];
         for (ms, minutes) in cases {
             assert_eq!(Millis(ms).billable_minutes(), minutes, "{ms} ms");
         }
@@ -249,10 +235,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_went_backwards_gives_zero() {
-        assert_eq!(
-            Timestamp::from_millis(5).since(Timestamp::from_millis(3_005)),
-            Millis(0)
-        );
+        assert_eq!(Timestamp::from_millis(5).since(Timestamp::from_millis(3_005)), Millis(0));
     }
 
     #[test]

@@ -1,0 +1,234 @@
+//! The guard process itself: one loop over requests from the socket and children that ended.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio as ProcessStdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Signal, WaitOptions, WaitStatus, waitpid};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::{Event, How, Request, Start, Stdio, Usage};
+use crate::{processes, view};
+
+/// How long processes get between SIGTERM and SIGKILL when our owner has died.
+const ORPHAN_GRACE: Duration = Duration::from_secs(1);
+/// How long a sweep tries; what is left then hangs in the kernel and is reported as remaining.
+const SWEEP_LIMIT: Duration = Duration::from_secs(10);
+
+enum Heard {
+    Request(Request),
+    OwnerDied,
+    ChildEnded,
+}
+
+/// Runs the guard on the socket with this descriptor number until it is told to sweep or its owner dies.
+pub fn run(descriptor: i32) -> io::Result<()> {
+    if descriptor < 3 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the guard is started by hearth itself"));
+    }
+    #[expect(unsafe_code, reason = "a descriptor that arrives by number has no safe constructor")]
+    // SAFETY: our parent left exactly this descriptor open for us and nothing else in this process uses it; a wrong
+    // number given by a person makes the first read fail.
+    let socket = UnixStream::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+
+    let (heard, inbox) = channel();
+    // Handlers, not "ignore": exec puts handlers back to the default for the job and leaves "ignore" as it is.
+    let mut signals = Signals::new([SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
+    let on_child = heard.clone();
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in &mut signals {
+            // The others are for the job and for our owner, who tells us what follows from them.
+            if signal == SIGCHLD && on_child.send(Heard::ChildEnded).is_err() {
+                return;
+            }
+        }
+    })?;
+    let reader = BufReader::new(socket.try_clone()?);
+    thread::Builder::new().name("requests".to_owned()).spawn(move || {
+        for line in reader.lines().map_while(Result::ok) {
+            let Ok(request) = serde_json::from_str(&line) else {
+                break;
+            };
+            if heard.send(Heard::Request(request)).is_err() {
+                return;
+            }
+        }
+        let _loop_has_ended = heard.send(Heard::OwnerDied);
+    })?;
+    GuardProcess { socket, inbox, running: HashMap::new() }.serve()
+}
+
+struct GuardProcess {
+    socket: UnixStream,
+    inbox: Receiver<Heard>,
+    /// Direct children by pid, under the names our owner gave them.
+    running: HashMap<i32, String>,
+}
+
+impl GuardProcess {
+    fn serve(mut self) -> io::Result<()> {
+        loop {
+            match self.inbox.recv() {
+                Ok(Heard::Request(Request::Sweep)) => {
+                    let event = self.sweep();
+                    return self.tell(&event);
+                }
+                Ok(Heard::Request(request)) => {
+                    let event = self.carry_out(request);
+                    if let Some(event) = event {
+                        self.tell(&event)?;
+                    }
+                }
+                Ok(Heard::ChildEnded) => self.reap_and_tell()?,
+                Ok(Heard::OwnerDied) | Err(_) => {
+                    self.end_orphans();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, request: Request) -> Option<Event> {
+        match request {
+            Request::Enter => Some(Event::Entered { errno: errno_of(view::enter_private()) }),
+            Request::Bind(binds) => Some(Event::Bound { errno: errno_of(binds.iter().try_for_each(view::bind)) }),
+            Request::Start(start) => {
+                let name = start.name.clone();
+                Some(match start_process(&start) {
+                    Ok(pid) => {
+                        self.running.insert(pid.cast_signed(), name.clone());
+                        Event::Started { name, pid }
+                    }
+                    Err(error) => Event::NotStarted { name, errno: error.raw_os_error().unwrap_or(libc::EIO) },
+                })
+            }
+            Request::Signal { name, number } => {
+                let root = self.running.iter().find(|(_, n)| **n == name).map(|(pid, _)| pid.cast_unsigned())?;
+                let mut all = processes::descendants(root).unwrap_or_default();
+                all.push(root);
+                processes::kill_all(&all, number);
+                None
+            }
+            Request::Sweep => None,
+        }
+    }
+
+    fn reap_and_tell(&mut self) -> io::Result<()> {
+        while let Some((name, how)) = self.reap_one() {
+            if let Some(name) = name {
+                self.tell(&Event::Ended { name, how })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One child that has ended, with its name when it was one of ours and not an orphan.
+    fn reap_one(&mut self) -> Option<(Option<String>, How)> {
+        let (pid, status) = waitpid(None, WaitOptions::NOHANG).ok()??;
+        Some((self.running.remove(&pid.as_raw_nonzero().get()), how(status)))
+    }
+
+    fn sweep(&mut self) -> Event {
+        let (mut ended, began) = (0_u32, Instant::now());
+        loop {
+            while self.reap_one().is_some() {}
+            let left = processes::descendants(std::process::id()).unwrap_or_default();
+            let remaining = u32::try_from(left.len()).unwrap_or(u32::MAX);
+            if remaining == 0 || began.elapsed() > SWEEP_LIMIT {
+                return Event::Swept { ended, remaining, usage: usage_of_children() };
+            }
+            ended = ended.saturating_add(remaining);
+            processes::kill_all(&left, libc::SIGKILL);
+            // Wakes at the next child that ends; the limit is for children of children, which tell us nothing.
+            let _woken = self.inbox.recv_timeout(Duration::from_millis(20));
+        }
+    }
+
+    fn end_orphans(&mut self) {
+        let all = processes::descendants(std::process::id()).unwrap_or_default();
+        processes::kill_all(&all, libc::SIGTERM);
+        let began = Instant::now();
+        while began.elapsed() < ORPHAN_GRACE {
+            while self.reap_one().is_some() {}
+            if processes::descendants(std::process::id()).unwrap_or_default().is_empty() {
+                return;
+            }
+            match self.inbox.recv_timeout(Duration::from_millis(20)) {
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                // The signal thread is gone as well: do not spin.
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.sweep();
+    }
+
+    fn tell(&mut self, event: &Event) -> io::Result<()> {
+        let mut line = serde_json::to_vec(event)?;
+        line.push(b'\n');
+        match self.socket.write_all(&line) {
+            // Our owner has died; the reader says so as well and the loop acts upon it.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+}
+
+fn start_process(start: &Start) -> io::Result<u32> {
+    let mut command = Command::new(start.program.as_os());
+    command.args(start.arguments.iter().map(super::Raw::as_os)).current_dir(start.directory.as_os());
+    for (name, value) in &start.environment {
+        match value {
+            Some(value) => command.env(name.as_os(), value.as_os()),
+            None => command.env_remove(name.as_os()),
+        };
+    }
+    if start.stdio == Stdio::Null {
+        command.stdin(ProcessStdio::null()).stdout(ProcessStdio::null()).stderr(File::create("/dev/null")?);
+    }
+    #[expect(unsafe_code, reason = "the child must die with the guard, which only the child itself can arrange")]
+    // SAFETY: the closure runs in the forked child and makes one prctl call, which is async-signal-safe.
+    unsafe {
+        command.pre_exec(|| Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?));
+    }
+    // Not waited for through `Child`: the loop reaps every child of this process.
+    command.spawn().map(|child| child.id())
+}
+
+fn how(status: WaitStatus) -> How {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => How::Exited(code),
+        (None, Some(signal)) => How::Signaled(signal),
+        (None, None) => How::Exited(255),
+    }
+}
+
+fn errno_of(result: io::Result<()>) -> Option<i32> {
+    result.err().map(|error| error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+fn usage_of_children() -> Usage {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    #[expect(unsafe_code, reason = "no safe wrapper for getrusage in our dependencies")]
+    // SAFETY: the pointer is valid for one rusage and every field of rusage is valid when zero.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let micros = |t: libc::timeval| t.tv_sec.unsigned_abs() * 1_000_000 + t.tv_usec.unsigned_abs();
+    Usage {
+        cpu_us: micros(usage.ru_utime) + micros(usage.ru_stime),
+        peak_rss: usage.ru_maxrss.unsigned_abs() * 1024,
+        read_bytes: usage.ru_inblock.unsigned_abs() * 512,
+        written_bytes: usage.ru_oublock.unsigned_abs() * 512,
+    }
+}

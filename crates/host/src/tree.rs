@@ -1,0 +1,53 @@
+//! Directories as trees of entries: reading one, removing one. Never follows a symbolic link.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// One entry below a root. `path` is relative to it.
+#[derive(Debug)]
+pub struct Entry {
+    pub path: PathBuf,
+    pub metadata: Metadata,
+}
+
+/// Calls `visit` for everything below `root`, a directory before what is in it, in no order beside that.
+pub fn walk(root: &Path, visit: &mut dyn FnMut(Entry) -> io::Result<()>) -> io::Result<()> {
+    let mut pending = vec![PathBuf::new()];
+    while let Some(relative) = pending.pop() {
+        for entry in fs::read_dir(root.join(&relative))? {
+            let entry = entry?;
+            let path = relative.join(entry.file_name());
+            let metadata = entry.metadata()?;
+            if metadata.is_dir() {
+                pending.push(path.clone());
+            }
+            visit(Entry { path, metadata })?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a tree; one that is not there is removed already.
+pub fn remove(root: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Asks the file system that holds `path` to write everything out.
+pub fn sync_file_system(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(fs::File::open(path)?)?)
+}
+
+/// Writes a small file so that a reader sees the old bytes or the new ones and a power cut leaves one of them.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+    let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+    let mut file = fs::File::create(&partial)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    fs::rename(&partial, path)
+}
