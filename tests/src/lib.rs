@@ -1,0 +1,3 @@
+//! What tests from outside have in common. Nothing of the product depends on this package.
+
+pub mod tidy;
