@@ -13,12 +13,12 @@ use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior};
 use tracing::warn;
 
-type Send = dyn Fn(&[u8]) -> io::Result<()> + std::marker::Send + Sync;
+type SendDatagram = dyn Fn(&[u8]) -> io::Result<()> + Send + Sync;
 
 /// The service manager, or nobody. Clones share.
 #[derive(Clone, Default)]
 pub struct ServiceManager {
-    send: Option<Arc<Send>>,
+    send: Option<Arc<SendDatagram>>,
 }
 
 impl fmt::Debug for ServiceManager {
@@ -29,7 +29,7 @@ impl fmt::Debug for ServiceManager {
 
 impl ServiceManager {
     /// A service manager that takes datagrams through `send`.
-    pub fn new(send: impl Fn(&[u8]) -> io::Result<()> + std::marker::Send + Sync + 'static) -> Self {
+    pub fn new(send: impl Fn(&[u8]) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self { send: Some(Arc::new(send)) }
     }
 

@@ -184,7 +184,10 @@ async fn silent_clients_cannot_keep_others_out() {
     for _ in 0..70 {
         silent.push(TcpStream::connect(world.address).await.unwrap());
     }
+    let before = tokio::time::Instant::now();
     assert_eq!(status(&world.get("/healthz", "localhost").await), "200");
+    let waited = before.elapsed();
+    assert!(waited.as_secs() == 10, "only the limit of connections makes us wait: {waited:?}");
 }
 
 #[tokio::test(start_paused = true)]

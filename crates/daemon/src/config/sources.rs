@@ -11,7 +11,7 @@ use hearth_model::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::tree::Node;
-use super::{ConfigError, Origin};
+use super::{ConfigError, Origin, Problem};
 
 /// No configuration that a person writes comes near it; a wrong path to a disk image does.
 const FILE_LIMIT: Bytes = Bytes::mib(1);
@@ -117,5 +117,18 @@ impl Sources {
         }
         let value = T::deserialize(&tree).map_err(super::deserialize::Fault::into_error)?;
         Ok(Effective { value, tree })
+    }
+}
+
+impl<T> Effective<T> {
+    /// The error for a value that has the right type and still cannot be used, with the place where it was said. For
+    /// the step from a file's type to the checked one.
+    pub fn refuse(&self, key: &str, message: impl Into<String>) -> ConfigError {
+        let node = key.split('.').try_fold(&self.tree, |node, name| node.get(name));
+        ConfigError::Value {
+            place: node.map_or(Origin::Default, |node| node.origin.clone()),
+            key: key.to_owned(),
+            problem: Problem::Invalid { message: message.into() },
+        }
     }
 }

@@ -98,6 +98,10 @@ fn an_unknown_key_names_its_place_and_the_nearest_right_name() {
             "/etc/hearth.toml:5:1: unknown key `mirrors[1].retry`; known are `url`, `retries`",
         ),
         (
+            "mirrors = [{ url = \"ä\", retires = 1 }]",
+            "/etc/hearth.toml:1:25: unknown key `mirrors[0].retires`; did you mean `retries`?",
+        ),
+        (
             "# ä\nxyz = 1",
             "/etc/hearth.toml:2:1: unknown key `xyz`; \
              known are `name`, `state`, `labels`, `slots`, `mirrors`, `limits`",
@@ -268,6 +272,20 @@ retries = 0  # default
 "#;
     assert_eq!(shown, expected);
     assert_eq!(file(&shown).unwrap().load::<SampleFile>().unwrap().value, loaded.value);
+}
+
+#[test]
+fn a_value_refused_by_the_binary_names_its_place() {
+    let loaded: Effective<SampleFile> = file("[slots]\ncount = 0").unwrap().load().unwrap();
+    assert_eq!(
+        loaded.refuse("slots.count", "a machine needs at least one slot").to_string(),
+        "/etc/hearth.toml:2:9: `slots.count`: a machine needs at least one slot"
+    );
+    assert_eq!(
+        loaded.refuse("slots.share", "too small").to_string(),
+        "`slots.share`: too small",
+        "a default has no place"
+    );
 }
 
 #[test]
