@@ -60,18 +60,13 @@ fn names_in_code(tree: &Tree) -> BTreeMap<String, (String, usize)> {
     names
 }
 
-/// The string literal that stands here, when one does. Offsets are bytes of the code; the two copies of a source have
-/// the same number of characters, so the place is counted in characters.
+/// The string literal that stands behind this byte of the code, when one does.
 fn first_string(source: &Source, from: usize) -> Option<String> {
-    let code: Vec<char> = source.code.chars().collect();
-    let strings: Vec<char> = source.strings.chars().collect();
-    let start = source.code[..from].chars().count();
-    let open = start + code[start..].iter().position(|c| !c.is_whitespace())?;
-    if code[open] != '"' {
-        return None;
-    }
-    let close = open + 1 + code[open + 1..].iter().position(|c| *c == '"')?;
-    Some(strings[open + 1..close].iter().collect())
+    let (before, behind) = source.code.split_at(from);
+    let gap = behind.chars().take_while(|c| c.is_whitespace()).count();
+    let at = before.chars().count() + gap + 1;
+    let literal = source.literals.iter().find(|literal| literal.at == at)?;
+    Some(literal.text.clone())
 }
 
 #[cfg(test)]

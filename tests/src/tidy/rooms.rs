@@ -84,10 +84,10 @@ pub fn sql_stands_with_its_data(tree: &Tree) -> Vec<Complaint> {
                 complaints.push(Complaint::new(file.path, line, what));
             }
         }
-        for (line, string) in file.source.product_strings() {
-            if is_sql(string) {
+        for literal in file.source.product_literals() {
+            if is_sql(&literal.text) {
                 let what = "SQL outside of the ledger and the cache index";
-                complaints.push(Complaint::new(file.path, line, what));
+                complaints.push(Complaint::new(file.path, literal.line, what));
             }
         }
     }
@@ -95,23 +95,22 @@ pub fn sql_stands_with_its_data(tree: &Tree) -> Vec<Complaint> {
 }
 
 fn is_sql(string: &str) -> bool {
+    let follows = |rest: &str, object: &str| object.is_empty() || has_word(rest, object);
     STATEMENTS.iter().any(|(verb, object)| {
-        // With its object behind it on the same line, or at the end of a line that only begins a statement.
-        has_word(string, verb)
-            && string
-                .split_once(verb)
-                .is_some_and(|(_, rest)| object.is_empty() || has_word(rest, object) || rest.trim().is_empty())
+        has_word(string, verb) && string.split_once(verb).is_some_and(|(_, rest)| follows(rest, object))
     })
 }
 
-/// Variables are read in one `environment.rs` per package, so that one page names them all. Build scripts talk to
-/// cargo through the environment and have no other way.
+/// Variables are read in one `environment.rs` for each binary, tests included, so that one page names them all. Build
+/// scripts talk to cargo through the environment and have no other way.
 pub fn the_environment_is_read_in_one_file(tree: &Tree) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for file in tree.rust().filter(|file| !file.path.ends_with("/build.rs")) {
-        let right_place = ["agent/src", "cache-server/src", "tests/src"]
-            .iter()
-            .any(|package| file.path == format!("{package}/environment.rs"));
+        let inside_out: Vec<_> = file.path.split('/').rev().collect();
+        let right_place = matches!(
+            inside_out[..],
+            ["environment.rs", "src", "agent" | "cache-server" | "tests"] | ["environment.rs", _, "tests", ..]
+        );
         for (line, code) in file.source.code_lines().filter(|_| !right_place) {
             if let Some(read) = ENVIRONMENT.iter().find(|read| code.contains(*read)) {
                 let what = format!("`{read}…)` outside of the binary's environment.rs");
@@ -184,7 +183,8 @@ mod tests {
             ]);
             assert_eq!(places(&sql_stands_with_its_data(&tree)), ["agent/src/a.rs:2"], "{line}");
         }
-        let good = "//! SELECT a FROM b\nlet a = \"choose and SELECT nothing\"; let b = \"UPDATE the page\";\n";
+        let good =
+            "//! SELECT a FROM b\nlet a = \"choose and SELECT nothing\"; let b = \"DELETE\"; let c = \"FROM\";\n";
         assert_eq!(sql_stands_with_its_data(&Tree::of(&[("agent/src/a.rs", good)])), []);
     }
 
@@ -196,6 +196,7 @@ mod tests {
             ("agent/src/app.rs", text),
             ("agent/src/exec/environment.rs", text),
             ("agent/build.rs", text),
+            ("agent/tests/black_box/environment.rs", text),
             ("agent/src/good.rs", "//! T\nlet a = std::env::current_dir();\n"),
         ]);
         let found = the_environment_is_read_in_one_file(&tree);

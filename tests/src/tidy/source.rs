@@ -1,31 +1,39 @@
 //! Rust text taken apart into code and string literals, so that a rule about code does not trip over a comment and a
 //! rule about SQL looks at strings only. A small lexer, exact for everything that ends a string or a comment.
 
-/// Two copies of one text; in each, everything of the other kind, and every comment, is spaces. Lines stay lines.
+/// One text, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Source {
-    /// With the quotes of strings, so that it shows where a string stood.
+    /// The text with spaces for every comment and for what stands between the quotes of strings. Lines stay lines.
     pub(super) code: String,
-    /// What stands between the quotes.
-    pub(super) strings: String,
+    pub(super) literals: Vec<Literal>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Code,
-    String,
-    Comment,
+/// What stands between the quotes of one string.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Literal {
+    /// How many characters stand before it, its opening quote included.
+    pub(super) at: usize,
+    pub(super) line: usize,
+    pub(super) text: String,
 }
 
 impl Source {
     pub(super) fn take_apart(text: &str) -> Self {
         let chars: Vec<char> = text.chars().collect();
-        let kinds = classify(&chars);
-        let only = |wanted: Kind| {
-            let pairs = chars.iter().zip(&kinds);
-            pairs.map(|(c, kind)| if *kind == wanted || *c == '\n' { *c } else { ' ' }).collect()
+        let (is_code, strings) = classify(&chars);
+        let pairs = chars.iter().zip(&is_code);
+        let code = pairs.map(|(c, is_code)| if *is_code || *c == '\n' { *c } else { ' ' }).collect();
+        let literal = |(from, to): (usize, usize)| Literal {
+            at: from,
+            line: chars[..from].iter().filter(|c| **c == '\n').count() + 1,
+            text: chars[from..to].iter().collect(),
         };
-        Self { code: only(Kind::Code), strings: only(Kind::String) }
+        Self { code, literals: strings.into_iter().map(literal).collect() }
+    }
+
+    pub(super) fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        lines(&self.code)
     }
 
     /// Lines of code with their numbers, without those of the test module at the end.
@@ -33,13 +41,10 @@ impl Source {
         lines(&self.code).take_while(|(_, line)| line.trim() != "#[cfg(test)]")
     }
 
-    pub(super) fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        lines(&self.code)
-    }
-
-    /// Lines of what stands in strings, without those of the test module at the end.
-    pub(super) fn product_strings(&self) -> impl Iterator<Item = (usize, &str)> {
-        lines(&self.strings).take(self.product_lines().count())
+    /// Strings, without those of the test module at the end.
+    pub(super) fn product_literals(&self) -> impl Iterator<Item = &Literal> {
+        let end = self.product_lines().count();
+        self.literals.iter().filter(move |literal| literal.line <= end)
     }
 }
 
@@ -58,33 +63,42 @@ pub(super) fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-fn classify(chars: &[char]) -> Vec<Kind> {
-    let mut kinds = vec![Kind::Code; chars.len()];
+/// For each character whether it is code, and from where to where the strings reach.
+fn classify(chars: &[char]) -> (Vec<bool>, Vec<(usize, usize)>) {
+    let mut is_code = vec![true; chars.len()];
+    let mut strings = Vec::new();
     let mut at = 0;
     while at < chars.len() {
-        let (end, kind) = match chars[at] {
-            '/' if chars.get(at + 1) == Some(&'/') => (line_end(chars, at), Kind::Comment),
-            '/' if chars.get(at + 1) == Some(&'*') => (block_comment_end(chars, at), Kind::Comment),
-            '"' => (string_end(chars, at + 1), Kind::String),
-            'r' if !is_name(chars, at.wrapping_sub(1)) || is_prefixed(chars, at) => match raw_string(chars, at) {
-                Some((open, end)) => {
-                    at = open;
-                    (end, Kind::String)
-                }
-                None => (at + 1, Kind::Code),
-            },
-            '\'' => (character_end(chars, at), Kind::Code),
-            _ => (at + 1, Kind::Code),
+        let next = chars.get(at + 1);
+        let begins_raw = chars[at] == 'r' && (!is_name(chars, at.wrapping_sub(1)) || is_prefixed(chars, at));
+        let string = match chars[at] {
+            '"' => Some((at + 1, string_end(chars, at + 1))),
+            'r' if begins_raw => raw_string(chars, at),
+            _ => None,
         };
-        let (from, to) = match kind {
-            // The opening quote stays code; `end` is the closing one.
-            Kind::String => (at + 1, end.min(chars.len())),
-            _ => (at, end.min(chars.len())),
+        if let Some((from, end)) = string {
+            let to = end.min(chars.len());
+            is_code[from..to].fill(false);
+            strings.push((from, to));
+            at = end + 1;
+            continue;
+        }
+        let end = match (chars[at], next) {
+            ('/', Some('/')) => line_end(chars, at),
+            ('/', Some('*')) => block_comment_end(chars, at).min(chars.len()),
+            ('\'', _) => {
+                at = character_end(chars, at);
+                continue;
+            }
+            _ => {
+                at += 1;
+                continue;
+            }
         };
-        kinds[from.min(to)..to].fill(kind);
-        at = if kind == Kind::String { end + 1 } else { end };
+        is_code[at..end].fill(false);
+        at = end;
     }
-    kinds
+    (is_code, strings)
 }
 
 fn is_name(chars: &[char], at: usize) -> bool {
@@ -129,7 +143,7 @@ fn string_end(chars: &[char], mut at: usize) -> usize {
     at
 }
 
-/// The places of the opening and the closing quote of `r"…"` and `r#"…"#`; a raw name like `r#type` has none.
+/// From where to where `r"…"` and `r#"…"#` reach between their quotes; a raw name like `r#type` is none.
 fn raw_string(chars: &[char], at: usize) -> Option<(usize, usize)> {
     let hashes = chars[at + 1..].iter().take_while(|c| **c == '#').count();
     let open = at + 1 + hashes;
@@ -138,7 +152,7 @@ fn raw_string(chars: &[char], at: usize) -> Option<(usize, usize)> {
     }
     let closes = |place: usize| chars[place + 1..].iter().take_while(|c| **c == '#').count() >= hashes;
     let close = (open + 1..chars.len()).find(|place| chars[*place] == '"' && closes(*place));
-    Some((open, close.unwrap_or(chars.len())))
+    Some((open + 1, close.unwrap_or(chars.len())))
 }
 
 /// Behind a character literal, or behind the quote of a lifetime.
@@ -160,27 +174,37 @@ mod tests {
     #[test]
     fn strings_comments_and_code_are_told_apart() {
         for (text, code, strings) in [
-            (r#"let a = "b // c"; // d"#, r#"let a = "      ";     "#, "         b // c       "),
-            (r#"f("a\"b", 'c')"#, r#"f("    ", 'c')"#, r#"   a\"b       "#),
-            ("x /* a /* b */ c */ y", "x                   y", "                     "),
-            (r##"r#"a"b"# c"##, r##"r#"   "# c"##, r#"   a"b    "#),
-            (r#"br"\" + 1"#, r#"br" " + 1"#, r"   \     "),
-            ("r#type + for", "r#type + for", "            "),
-            ("'\"' + '\\'' + 'a", "'\"' + '\\'' + 'a", "               "),
-            ("fn f<'a>(x: &'a str)", "fn f<'a>(x: &'a str)", "                    "),
-            ("\"never ends", "\"          ", " never ends"),
+            (r#"let a = "b // c"; // d"#, r#"let a = "      ";     "#, &["b // c"][..]),
+            (r#"f("a\"b", 'c', "")"#, r#"f("    ", 'c', "")"#, &[r#"a\"b"#, ""]),
+            ("x /* a /* b */ c */ y", "x                   y", &[]),
+            ("x /* never ends", "x              ", &[]),
+            (r##"r#"a"b"# c"##, r##"r#"   "# c"##, &[r#"a"b"#]),
+            (r#"br"\" + 1"#, r#"br" " + 1"#, &[r"\"]),
+            ("r#type + for", "r#type + for", &[]),
+            ("'\"' + '\\'' + 'a", "'\"' + '\\'' + 'a", &[]),
+            ("fn f<'a>(x: &'a str)", "fn f<'a>(x: &'a str)", &[]),
+            ("\"never ends", "\"          ", &["never ends"]),
+            ("\"ends with \\", "\"           ", &["ends with \\"]),
         ] {
             let source = Source::take_apart(text);
-            assert_eq!((source.code.as_str(), source.strings.as_str()), (code, strings), "{text}");
+            let found: Vec<_> = source.literals.iter().map(|literal| literal.text.as_str()).collect();
+            assert_eq!((source.code.as_str(), found.as_slice()), (code, strings), "{text}");
         }
     }
 
     #[test]
+    fn a_literal_knows_its_place() {
+        let literals = Source::take_apart("ä\n \"b\nc\" \"d\"").literals;
+        let places: Vec<_> = literals.iter().map(|literal| (literal.at, literal.line)).collect();
+        assert_eq!(places, [(4, 2), (10, 3)]);
+    }
+
+    #[test]
     fn the_test_module_at_the_end_is_no_product() {
-        let source = Source::take_apart("fn a() {}\n#[cfg(test)]\nmod tests {}\n");
-        assert_eq!(source.product_lines().collect::<Vec<_>>(), [(1, "fn a() {}")]);
         let source = Source::take_apart("f(\"a\")\n#[cfg(test)]\nf(\"b\")\n");
-        assert_eq!(source.product_strings().collect::<Vec<_>>(), [(1, "   a  ")]);
+        assert_eq!(source.product_lines().collect::<Vec<_>>(), [(1, "f(\" \")")]);
+        let literals: Vec<_> = source.product_literals().map(|literal| literal.text.as_str()).collect();
+        assert_eq!(literals, ["a"]);
     }
 
     #[test]
