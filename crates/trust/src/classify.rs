@@ -72,11 +72,7 @@ pub fn classify(facts: &JobFacts) -> Trust {
     match (&facts.event, &facts.reference) {
         (Event::Release, _) => reader(Class::Release),
         (Event::PullRequest, Ref::PullRequest(number)) => {
-            let class = if facts.from_fork {
-                Class::ForkPullRequest
-            } else {
-                Class::PullRequest
-            };
+            let class = if facts.from_fork { Class::ForkPullRequest } else { Class::PullRequest };
             writer(class, Scope::PullRequest(*number), facts)
         }
         (Event::PullRequest | Event::PullRequestTarget | Event::Other(_), _) => reader(Class::Unknown),
@@ -85,11 +81,9 @@ pub fn classify(facts: &JobFacts) -> Trust {
         (_, _) if facts.from_fork => reader(Class::Unknown),
         (_, Ref::Tag(_)) => reader(Class::Release),
         (_, Ref::Branch(name)) => match branch_scope(name, facts) {
-            Some(Scope::Trusted) => Trust {
-                class: Class::Trusted,
-                reads: vec![Scope::Trusted],
-                writes: Some(Scope::Trusted),
-            },
+            Some(Scope::Trusted) => {
+                Trust { class: Class::Trusted, reads: vec![Scope::Trusted], writes: Some(Scope::Trusted) }
+            }
             Some(own) => writer(Class::Branch, own, facts),
             None => reader(Class::Unknown),
         },
@@ -113,11 +107,7 @@ fn branch_scope(name: &str, facts: &JobFacts) -> Option<Scope> {
 }
 
 fn reader(class: Class) -> Trust {
-    Trust {
-        class,
-        reads: vec![Scope::Trusted],
-        writes: None,
-    }
+    Trust { class, reads: vec![Scope::Trusted], writes: None }
 }
 
 fn writer(class: Class, own: Scope, facts: &JobFacts) -> Trust {
@@ -128,11 +118,7 @@ fn writer(class: Class, own: Scope, facts: &JobFacts) -> Trust {
             reads.push(scope);
         }
     }
-    Trust {
-        class,
-        reads,
-        writes: Some(own),
-    }
+    Trust { class, reads, writes: Some(own) }
 }
 
 #[cfg(test)]
@@ -163,17 +149,11 @@ mod tests {
     }
 
     fn onto(base: &str, facts: JobFacts) -> JobFacts {
-        JobFacts {
-            base_branch: Some(base.to_owned()),
-            ..facts
-        }
+        JobFacts { base_branch: Some(base.to_owned()), ..facts }
     }
 
     fn forked(facts: JobFacts) -> JobFacts {
-        JobFacts {
-            from_fork: true,
-            ..facts
-        }
+        JobFacts { from_fork: true, ..facts }
     }
 
     #[track_caller]
@@ -183,14 +163,7 @@ mod tests {
             reads: reads.iter().map(|s| s.parse().unwrap()).collect(),
             writes: writes.map(|s| s.parse().unwrap()),
         };
-        assert_eq!(
-            classify(facts),
-            expected,
-            "{} on {}, base {:?}",
-            facts.event,
-            facts.reference,
-            facts.base_branch
-        );
+        assert_eq!(classify(facts), expected, "{} on {}, base {:?}", facts.event, facts.reference, facts.base_branch);
     }
 
     const OWN_BRANCH_EVENTS: [&str; 5] = ["push", "schedule", "workflow_dispatch", "merge_group", "local"];
@@ -208,24 +181,9 @@ mod tests {
     fn another_branch_writes_its_own_scope() {
         for event in OWN_BRANCH_EVENTS {
             let facts = job(event, "refs/heads/fix/it");
-            check(
-                &facts,
-                Class::Branch,
-                &["branch/fix/it", "trusted"],
-                Some("branch/fix/it"),
-            );
-            check(
-                &onto("main", facts.clone()),
-                Class::Branch,
-                &["branch/fix/it", "trusted"],
-                Some("branch/fix/it"),
-            );
-            check(
-                &onto("fix/it", facts.clone()),
-                Class::Branch,
-                &["branch/fix/it", "trusted"],
-                Some("branch/fix/it"),
-            );
+            check(&facts, Class::Branch, &["branch/fix/it", "trusted"], Some("branch/fix/it"));
+            check(&onto("main", facts.clone()), Class::Branch, &["branch/fix/it", "trusted"], Some("branch/fix/it"));
+            check(&onto("fix/it", facts.clone()), Class::Branch, &["branch/fix/it", "trusted"], Some("branch/fix/it"));
             let reads = ["branch/fix/it", "branch/next", "trusted"];
             check(&onto("next", facts), Class::Branch, &reads, Some("branch/fix/it"));
         }
@@ -234,12 +192,7 @@ mod tests {
     #[test]
     fn a_branch_named_like_a_scope_is_only_a_branch() {
         let facts = job("push", "refs/heads/trusted");
-        check(
-            &facts,
-            Class::Branch,
-            &["branch/trusted", "trusted"],
-            Some("branch/trusted"),
-        );
+        check(&facts, Class::Branch, &["branch/trusted", "trusted"], Some("branch/trusted"));
         let facts = job("push", "refs/heads/pr/7");
         check(&facts, Class::Branch, &["branch/pr/7", "trusted"], Some("branch/pr/7"));
     }
@@ -247,10 +200,7 @@ mod tests {
     #[test]
     fn a_pull_request_writes_its_own_number() {
         let facts = job("pull_request", "refs/pull/7/merge");
-        for (base, reads) in [
-            ("main", vec!["pr/7", "trusted"]),
-            ("next", vec!["pr/7", "branch/next", "trusted"]),
-        ] {
+        for (base, reads) in [("main", vec!["pr/7", "trusted"]), ("next", vec!["pr/7", "branch/next", "trusted"])] {
             let facts = onto(base, facts.clone());
             check(&facts, Class::PullRequest, &reads, Some("pr/7"));
             check(&forked(facts), Class::ForkPullRequest, &reads, Some("pr/7"));
@@ -284,29 +234,14 @@ mod tests {
     #[test]
     fn a_forks_main_is_never_main() {
         for event in OWN_BRANCH_EVENTS {
-            check(
-                &forked(job(event, "refs/heads/main")),
-                Class::Unknown,
-                &["trusted"],
-                None,
-            );
+            check(&forked(job(event, "refs/heads/main")), Class::Unknown, &["trusted"], None);
         }
-        check(
-            &forked(job("pull_request", "refs/heads/main")),
-            Class::Unknown,
-            &["trusted"],
-            None,
-        );
+        check(&forked(job("pull_request", "refs/heads/main")), Class::Unknown, &["trusted"], None);
     }
 
     #[test]
     fn a_detached_checkout_has_a_scope_that_no_branch_can_have() {
-        check(
-            &job("local", "HEAD"),
-            Class::Branch,
-            &["branch/HEAD", "trusted"],
-            Some("branch/HEAD"),
-        );
+        check(&job("local", "HEAD"), Class::Branch, &["branch/HEAD", "trusted"], Some("branch/HEAD"));
         check(&job("push", "HEAD"), Class::Unknown, &["trusted"], None);
         check(&job("push", "refs/heads/HEAD"), Class::Unknown, &["trusted"], None);
         let facts = onto("HEAD", job("push", "refs/heads/x"));

@@ -117,22 +117,15 @@ impl Signer {
         if version != VERSION {
             return Err(TokenError::Malformed);
         }
-        let code: [u8; blake3::OUT_LEN] = URL_SAFE_NO_PAD
-            .decode(code)
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or(TokenError::Malformed)?;
+        let code: [u8; blake3::OUT_LEN] =
+            URL_SAFE_NO_PAD.decode(code).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(TokenError::Malformed)?;
         // `blake3::Hash` compares in constant time.
         if self.code(signed) != blake3::Hash::from_bytes(code) {
             return Err(TokenError::Forged);
         }
         let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenError::Malformed)?;
         let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenError::Malformed)?;
-        if now < claims.expires_at {
-            Ok(claims)
-        } else {
-            Err(TokenError::Expired)
-        }
+        if now < claims.expires_at { Ok(claims) } else { Err(TokenError::Expired) }
     }
 
     fn code(&self, signed: &str) -> blake3::Hash {
@@ -176,10 +169,7 @@ mod tests {
         let token = signer().sign(&claims);
         let last = claims.expires_at - Millis(1);
         assert_eq!(signer().verify(token.expose(), last), Ok(claims.clone()));
-        assert_eq!(
-            signer().verify(token.expose(), claims.expires_at),
-            Err(TokenError::Expired)
-        );
+        assert_eq!(signer().verify(token.expose(), claims.expires_at), Err(TokenError::Expired));
     }
 
     #[test]
@@ -204,67 +194,35 @@ mod tests {
             assert!(signer().verify(&text[..end], NOW).is_err(), "cut at {end}");
         }
         for more in ["A", "=", ".", "AA", ".AAAA", "\n", " "] {
-            assert!(
-                signer().verify(&format!("{text}{more}"), NOW).is_err(),
-                "{more:?} behind"
-            );
-            assert!(
-                signer().verify(&format!("{more}{text}"), NOW).is_err(),
-                "{more:?} before"
-            );
+            assert!(signer().verify(&format!("{text}{more}"), NOW).is_err(), "{more:?} behind");
+            assert!(signer().verify(&format!("{more}{text}"), NOW).is_err(), "{more:?} before");
         }
     }
 
     #[test]
     fn another_key_and_another_payload_are_forged() {
         let token = signer().sign(&claims());
-        assert_eq!(
-            Signer::from_key([8; 32]).verify(token.expose(), NOW),
-            Err(TokenError::Forged)
-        );
+        assert_eq!(Signer::from_key([8; 32]).verify(token.expose(), NOW), Err(TokenError::Forged));
 
-        let wider = Claims {
-            writes: Some(Scope::Trusted),
-            ..claims()
-        };
+        let wider = Claims { writes: Some(Scope::Trusted), ..claims() };
         let wider = Signer::from_key([8; 32]).sign(&wider);
         let (_, own_code) = token.expose().rsplit_once('.').unwrap();
         let (payload, _) = wider.expose().rsplit_once('.').unwrap();
-        assert_eq!(
-            signer().verify(&format!("{payload}.{own_code}"), NOW),
-            Err(TokenError::Forged)
-        );
+        assert_eq!(signer().verify(&format!("{payload}.{own_code}"), NOW), Err(TokenError::Forged));
     }
 
     #[test]
     fn texts_that_are_no_tokens_are_malformed() {
         let huge = "A".repeat(MAX_TOKEN_LENGTH + 1);
-        for text in [
-            "",
-            ".",
-            "..",
-            "hj1",
-            "hj1.",
-            "hj1..",
-            "hj2.e30.AAAA",
-            "hj1.e30.AAAA",
-            "é.é.é",
-            &huge,
-        ] {
+        for text in ["", ".", "..", "hj1", "hj1.", "hj1..", "hj2.e30.AAAA", "hj1.e30.AAAA", "é.é.é", &huge] {
             assert_eq!(signer().verify(text, NOW), Err(TokenError::Malformed), "{text:.20}");
         }
     }
 
     #[test]
     fn a_token_over_the_bound_is_refused_whole() {
-        let claims = Claims {
-            writes: Some(Scope::Branch("x".repeat(MAX_TOKEN_LENGTH))),
-            ..claims()
-        };
-        assert_eq!(
-            signer().verify(signer().sign(&claims).expose(), NOW),
-            Err(TokenError::Malformed)
-        );
+        let claims = Claims { writes: Some(Scope::Branch("x".repeat(MAX_TOKEN_LENGTH))), ..claims() };
+        assert_eq!(signer().verify(signer().sign(&claims).expose(), NOW), Err(TokenError::Malformed));
     }
 
     #[test]
@@ -274,10 +232,7 @@ mod tests {
         let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&value).unwrap());
         let signed = format!("{VERSION}.{payload}");
         let code = URL_SAFE_NO_PAD.encode(signer().code(&signed).as_bytes());
-        assert_eq!(
-            signer().verify(&format!("{signed}.{code}"), NOW),
-            Err(TokenError::Malformed)
-        );
+        assert_eq!(signer().verify(&format!("{signed}.{code}"), NOW), Err(TokenError::Malformed));
     }
 
     #[test]
