@@ -1,0 +1,180 @@
+//! The directory of a node: `objects/<2 digits>/<62 digits>`, `uploads/` for what is not whole yet, `lock`. Owns every
+//! path below the root and is the only one to make or remove a file there.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hearth_host::lock::FileLock;
+use hearth_model::{Bytes, Timestamp};
+
+use crate::error::NodeError;
+use crate::keys::ObjectName;
+
+/// Commits of different objects rarely wait for each other.
+const STRIPES: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct BlobFiles {
+    root: PathBuf,
+    serial: AtomicU64,
+    stripes: [Mutex<()>; STRIPES],
+    /// Held for as long as this value lives: two nodes on one directory would undo each other's accounts.
+    _lock: FileLock,
+}
+
+/// One object as a walk through the directory finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) name: ObjectName,
+    pub(crate) size: u64,
+    pub(crate) used: Timestamp,
+}
+
+impl BlobFiles {
+    /// Makes the directories, takes the lock and sweeps what an earlier life left unfinished.
+    pub(crate) fn open(root: &Path) -> Result<Self, NodeError> {
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |cause| NodeError::Directory { path, cause }
+        };
+        fs::create_dir_all(root).map_err(at(root))?;
+        let lock_path = root.join("lock");
+        let lock = FileLock::try_exclusive(&lock_path)
+            .map_err(at(&lock_path))?
+            .ok_or_else(|| NodeError::InUse { path: root.to_owned() })?;
+        let uploads = root.join("uploads");
+        // A file that cannot be swept is left: new uploads get new names and never meet it.
+        match fs::read_dir(&uploads) {
+            Ok(entries) => entries.flatten().for_each(|entry| drop(fs::remove_file(entry.path()))),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            Err(cause) => return Err(at(&uploads)(cause)),
+        }
+        fs::create_dir_all(&uploads).map_err(at(&uploads))?;
+        let files = Self {
+            root: root.to_owned(),
+            serial: AtomicU64::new(0),
+            stripes: std::array::from_fn(|_| Mutex::new(())),
+            _lock: lock,
+        };
+        for shelf in 0..=u8::MAX {
+            let path = files.shelf(shelf);
+            fs::create_dir_all(&path).map_err(at(&path))?;
+        }
+        Ok(files)
+    }
+
+    /// Room left on the file system.
+    pub(crate) fn available(&self) -> io::Result<Bytes> {
+        hearth_host::space::of(&self.root).map(|space| space.available)
+    }
+
+    /// Opens the file of an object; `None` when there is none.
+    pub(crate) fn open_object(&self, name: ObjectName) -> io::Result<Option<File>> {
+        match File::open(self.path(name)) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes an object; one that is gone already is as good.
+    pub(crate) fn remove(&self, name: ObjectName) -> io::Result<()> {
+        match fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes down when an object was last used, where a restart finds it.
+    pub(crate) fn note_use(&self, name: ObjectName, at: Timestamp) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(self.path(name))?;
+        file.set_modified(Self::time(at))
+    }
+
+    /// An instant as files carry it.
+    pub(crate) fn time(at: Timestamp) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0))
+    }
+
+    /// A new file for an upload, removed when dropped unless it was filed.
+    pub(crate) fn begin(&self) -> io::Result<TempFile> {
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let path = self.root.join("uploads").join(serial.to_string());
+        // A left-over that could not be swept is overwritten.
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
+        Ok(TempFile { file, path: Some(path) })
+    }
+
+    /// Held while an object's file is looked for and put in place, so that the first of two writers wins.
+    pub(crate) fn exclusive(&self, name: ObjectName) -> MutexGuard<'_, ()> {
+        let stripe = usize::from(name.as_bytes()[31]) % STRIPES;
+        self.stripes[stripe].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a finished file in place.
+    pub(crate) fn file_away(&self, mut temp: TempFile, name: ObjectName) -> io::Result<()> {
+        let from = temp.path.take().expect("a temporary file has its path until it is filed");
+        let to = self.path(name);
+        let moved = fs::rename(&from, &to).or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                return Err(error);
+            }
+            // Somebody removed the shelf under us.
+            fs::create_dir_all(self.shelf(name.as_bytes()[0]))?;
+            fs::rename(&from, &to)
+        });
+        if moved.is_err() {
+            temp.path = Some(from);
+        }
+        moved
+    }
+
+    /// All objects on one shelf. Files that are not ours are passed over.
+    pub(crate) fn list(&self, shelf: u8) -> io::Result<Vec<Listed>> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(self.shelf(shelf))? {
+            let entry = entry?;
+            let Some(name) =
+                entry.file_name().to_str().and_then(|rest| ObjectName::from_hex(&format!("{shelf:02x}{rest}")))
+            else {
+                continue;
+            };
+            // Evicted since it was listed.
+            let Ok(metadata) = entry.metadata() else { continue };
+            let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let used = since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+            all.push(Listed { name, size: metadata.len(), used: Timestamp::from_millis(used) });
+        }
+        Ok(all)
+    }
+
+    fn shelf(&self, shelf: u8) -> PathBuf {
+        self.root.join("objects").join(format!("{shelf:02x}"))
+    }
+
+    fn path(&self, name: ObjectName) -> PathBuf {
+        let hex = name.to_hex().to_hex();
+        let (shelf, rest) = hex.as_str().split_at(2);
+        self.root.join("objects").join(shelf).join(rest)
+    }
+}
+
+/// A file below `uploads/`.
+#[derive(Debug)]
+pub(crate) struct TempFile {
+    pub(crate) file: File,
+    path: Option<PathBuf>,
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        if let Some(path) = self.path.take() {
+            // What cannot be removed now is swept at the next start.
+            let _ = fs::remove_file(path);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What a node is told when it is opened. The agent's and the server's configuration files are checked into these
+//! types; nothing here reads a file or the environment.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hearth_model::Bytes;
+
+/// One node's store and its limits.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// The directory that belongs to this node and to nobody else.
+    pub root: PathBuf,
+    /// How much disk the stored objects may take.
+    pub budget: Bytes,
+    /// How much of the file system is left to others.
+    pub free_reserve: Bytes,
+    /// Bigger objects are refused.
+    pub max_object: Bytes,
+    /// Memory for objects that were read lately; zero switches this tier off.
+    pub memory: Bytes,
+    pub limits: Limits,
+}
+
+impl NodeConfig {
+    /// A node at `root` with `budget`, everything else at its default.
+    pub fn new(root: PathBuf, budget: Bytes) -> Self {
+        Self {
+            root,
+            budget,
+            free_reserve: Bytes::gib(1),
+            max_object: Bytes::gib(1),
+            memory: Bytes::mib(64),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How long and how many. sccache waits 60 seconds for a read and for ever for a write, so the patience has to be here.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// A read that the disk or the far node has not begun to answer by then is a miss.
+    pub read: Duration,
+    /// A write that is not done by then, counted without the time that the client takes to send, is given up.
+    pub write: Duration,
+    /// A client that neither sends nor takes a byte for this long is cut off.
+    pub client_stall: Duration,
+    /// The longest that one upload may take, however steadily it trickles.
+    pub upload: Duration,
+    /// The longest between two requests of a connection. Longer than clients keep idle connections (reqwest: 90 s), so
+    /// that they close first and no request meets a closing connection.
+    pub idle: Duration,
+    /// Further connections are closed at once.
+    pub connections: usize,
+    /// A stop waits this long for requests that are under way.
+    pub stop: Duration,
+    /// An object's time of last use is written to disk at most this often.
+    pub touch: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            read: Duration::from_secs(1),
+            write: Duration::from_secs(2),
+            client_stall: Duration::from_secs(10),
+            upload: Duration::from_mins(1),
+            idle: Duration::from_mins(2),
+            connections: 1024,
+            stop: Duration::from_secs(5),
+            touch: Duration::from_mins(5),
+        }
+    }
+}

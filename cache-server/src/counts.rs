@@ -1,0 +1,56 @@
+//! What a node has counted since it was opened. Metrics and status are read from here and from nowhere else.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One number that only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    pub(crate) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    pub(crate) fn one(&self) {
+        self.add(1);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Bytes of objects over the network, without heads.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) received: Count,
+    pub(crate) sent: Count,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) hits: Count,
+    /// Hits that the memory tier answered; they are among `hits`.
+    pub(crate) memory_hits: Count,
+    pub(crate) misses: Count,
+    /// Reads that the disk did not answer in time; they are among `misses`.
+    pub(crate) slow_reads: Count,
+    pub(crate) stored: Count,
+    /// The same bytes were there already.
+    pub(crate) duplicate: Count,
+    /// Other bytes were there already: a compiler that is not reproducible, or somebody who poisons.
+    pub(crate) divergent: Count,
+    /// Writes that the job had no right or no quota for.
+    pub(crate) discarded: Count,
+    pub(crate) too_large: Count,
+    pub(crate) no_room: Count,
+    pub(crate) slow_writes: Count,
+    pub(crate) aborted: Count,
+    /// Requests without a token that is good here.
+    pub(crate) refused: Count,
+    pub(crate) corrupt: Count,
+    pub(crate) evicted: Count,
+    pub(crate) evicted_bytes: Count,
+    /// Connections closed at once because there were too many.
+    pub(crate) crowded_out: Count,
+}

@@ -1,0 +1,16 @@
+//! Why a node cannot be opened. Everything that goes wrong later is an answer to a client and a count, not an error.
+
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error("cannot use the cache directory {path}")]
+    Directory {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("the cache directory {path} is in use by another node")]
+    InUse { path: PathBuf },
+}

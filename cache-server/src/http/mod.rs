@@ -1,0 +1,9 @@
+//! The network side, shared by a node and a job's relay: connections and their limits, one dialect per file, bodies in
+//! both directions. Handlers parse, call and reply; what is stored is none of their business.
+
+pub(crate) mod auth;
+pub(crate) mod inflow;
+mod patient;
+pub(crate) mod reply;
+pub(crate) mod server;
+pub(crate) mod webdav;

@@ -1,0 +1,32 @@
+//! The compile cache node. It stores what compilers made, below a repository and a scope, and gives it back only to
+//! jobs that may have it ([`Node`]); and it stands before a job's sccache daemon as its near node ([`Relay`]).
+//!
+//! What must never happen: a build that fails or hangs because of the cache; bytes of one repository or scope that
+//! another may not read; an object served that is not, bit for bit, what was stored. What may happen: a miss.
+
+mod blobs;
+mod config;
+mod counts;
+mod disk;
+mod error;
+mod eviction;
+mod http;
+mod index;
+mod keys;
+mod memory;
+mod metrics;
+mod node;
+mod reads;
+mod relay;
+mod scopes;
+mod secret;
+mod store;
+mod uploads;
+mod upstream;
+
+pub use config::{Limits, NodeConfig};
+pub use error::NodeError;
+pub use node::{IndexState, Node, NodeStatus};
+pub use relay::{Backend, Relay, RelayCounts, RelayError};
+pub use secret::Secret;
+pub use upstream::{ProbeError, Upstream, UpstreamConfig, UpstreamError};

@@ -1,0 +1,250 @@
+//! A node from outside: open it, let it serve listeners, ask how it is, stop it. Owns the background task and knows who
+//! may do what: every object request needs a token that is good now, or claims that its caller vouches for.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hearth_model::{Bytes, Clock};
+use hearth_trust::{Claims, Signer};
+use hyper::Request;
+use hyper::body::Incoming;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use crate::config::{Limits, NodeConfig};
+use crate::disk::Patience;
+use crate::error::NodeError;
+use crate::eviction::keep_house;
+use crate::http::auth::presented;
+use crate::http::inflow::Inflow;
+use crate::http::reply::{Reply, ReplyBody};
+use crate::http::server::{self, Service, StopSender, stop_pair};
+use crate::http::webdav::{self, Around, Objects};
+use crate::keys::ObjectKey;
+use crate::metrics::NodeCollector;
+use crate::reads::{Found, Nothing, find, measure};
+use crate::store::Store;
+use crate::uploads::{Taken, receive};
+
+/// One cache node. Clones are the same node.
+#[derive(Debug, Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<Store>,
+    signer: Signer,
+    stop: StopSender,
+    /// Dropped with the node, and the task with it.
+    housekeeping: Mutex<JoinSet<()>>,
+}
+
+/// How a node is. Counts are since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeStatus {
+    pub objects: u64,
+    /// Disk space that the objects take.
+    pub bytes: Bytes,
+    pub budget: Bytes,
+    /// What the memory tier holds of them.
+    pub memory: Bytes,
+    /// Whether everything on disk is counted in `objects` and `bytes`.
+    pub index: IndexState,
+    pub hits: u64,
+    pub misses: u64,
+    /// Writes that were answered, whatever became of them.
+    pub puts: u64,
+    pub stored: u64,
+    pub duplicate: u64,
+    pub divergent: u64,
+    pub discarded: u64,
+    /// Writes that could not be taken: too large, no room, too slow, aborted.
+    pub failed: u64,
+    pub refused: u64,
+    pub evicted: u64,
+    pub corrupt: u64,
+}
+
+/// Whether the accounts have caught up with the disk after a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexState {
+    Loading,
+    Complete,
+}
+
+impl Node {
+    /// Opens the directory and begins to learn what it holds; requests may be served at once.
+    pub async fn open(config: NodeConfig, signer: Signer, clock: Arc<dyn Clock>) -> Result<Self, NodeError> {
+        let root = config.root.clone();
+        let opened = tokio::task::spawn_blocking(move || Store::open(config, clock)).await;
+        let store = opened.map_err(|cause| NodeError::Directory { path: root, cause: cause.into() })??;
+        let store = Arc::new(store);
+        let mut housekeeping = JoinSet::new();
+        housekeeping.spawn(keep_house(Arc::clone(&store)));
+        let (stop, _) = stop_pair();
+        Ok(Self { inner: Arc::new(Inner { store, signer, stop, housekeeping: Mutex::new(housekeeping) }) })
+    }
+
+    /// Serves a listener until `stop` or [`Node::stop`], then lets requests that are under way finish.
+    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let (own, own_stop) = stop_pair();
+        let mut node_stop = self.inner.stop.listen();
+        let serving = server::serve(listener, Arc::new(NodeService(self.clone())), own_stop);
+        let stopping = async {
+            tokio::select! {
+                () = stop => {}
+                () = node_stop.stopped() => {}
+            }
+            own.stop();
+            // Kept until serving is over: dropping it would be a second stop.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = serving => {}
+            () = stopping => {}
+        }
+    }
+
+    pub fn status(&self) -> NodeStatus {
+        let store = &self.inner.store;
+        let counts = &store.counts;
+        let taken = [&counts.stored, &counts.duplicate, &counts.divergent, &counts.discarded];
+        let failed = [&counts.too_large, &counts.no_room, &counts.slow_writes, &counts.aborted];
+        let failed = failed.iter().map(|count| count.get()).sum();
+        NodeStatus {
+            objects: store.index.objects(),
+            bytes: store.index.bytes(),
+            budget: store.config.budget,
+            memory: store.memory.bytes(),
+            index: if store.index.is_complete() { IndexState::Complete } else { IndexState::Loading },
+            hits: counts.hits.get(),
+            misses: counts.misses.get(),
+            puts: taken.iter().map(|count| count.get()).sum::<u64>() + failed,
+            stored: counts.stored.get(),
+            duplicate: counts.duplicate.get(),
+            divergent: counts.divergent.get(),
+            discarded: counts.discarded.get(),
+            failed,
+            refused: counts.refused.get(),
+            evicted: counts.evicted.get(),
+            corrupt: counts.corrupt.get(),
+        }
+    }
+
+    /// Registers the node's metrics, whose names begin with `cache_`.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        registry.register_collector(Box::new(NodeCollector(Arc::clone(&self.inner.store))));
+    }
+
+    /// Stops serving on all listeners, waits for uploads that are under way, and ends the background task.
+    pub async fn stop(&self) {
+        self.inner.stop.stop();
+        self.inner.stop.all_gone().await;
+        let mut housekeeping = {
+            let mut held = self.inner.housekeeping.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *held)
+        };
+        housekeeping.shutdown().await;
+        let store = &self.inner.store;
+        if store.disk.settle(&mut Patience::new(store.config.limits.stop)).await.is_err() {
+            warn!("the disk was still busy at the end of the stop");
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.inner.store.config.limits
+    }
+
+    /// Objects as a job with these claims sees them; `None` once the claims have expired.
+    pub(crate) fn objects(&self, claims: Claims) -> Option<NodeObjects> {
+        let store = Arc::clone(&self.inner.store);
+        (store.clock.now() < claims.expires_at).then_some(NodeObjects { store, claims })
+    }
+
+    /// The claims of a request's token, when it is good here and now.
+    fn admit(&self, request: &Request<Incoming>) -> Option<NodeObjects> {
+        let store = &self.inner.store;
+        let secret = presented(request.headers())?;
+        let claims = self.inner.signer.verify(&secret, store.clock.now()).ok()?;
+        self.objects(claims)
+    }
+}
+
+struct NodeService(Node);
+
+impl Service for NodeService {
+    fn limits(&self) -> &Limits {
+        self.0.limits()
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Reply {
+        let objects = self.0.admit(&request);
+        let store = &self.0.inner.store;
+        if objects.is_none() {
+            store.counts.refused.one();
+        }
+        let around = Around { limits: &store.config.limits, traffic: &store.traffic };
+        webdav::answer(request, objects, around).await
+    }
+
+    fn crowded_out(&self) {
+        self.0.inner.store.counts.crowded_out.one();
+    }
+}
+
+/// A node's objects behind one job's claims, and the place where reads and writes are counted.
+#[derive(Debug)]
+pub(crate) struct NodeObjects {
+    store: Arc<Store>,
+    claims: Claims,
+}
+
+impl NodeObjects {
+    fn count_read<T>(&self, found: Result<T, Nothing>) -> Option<T> {
+        let counts = &self.store.counts;
+        match found {
+            Ok(_) => counts.hits.one(),
+            Err(Nothing::Absent) => counts.misses.one(),
+            Err(Nothing::TooSlow) => {
+                counts.misses.one();
+                counts.slow_reads.one();
+            }
+        }
+        found.ok()
+    }
+
+    pub(crate) async fn find(&self, key: &ObjectKey) -> Option<Found> {
+        self.count_read(find(&self.store, &self.claims, key).await)
+    }
+}
+
+impl Objects for NodeObjects {
+    async fn get(&self, key: &ObjectKey) -> Option<ReplyBody> {
+        let found = self.find(key).await?;
+        Some(ReplyBody::found(found, Arc::clone(&self.store.traffic)))
+    }
+
+    async fn length(&self, key: &ObjectKey) -> Option<u64> {
+        self.count_read(measure(&self.store, &self.claims, key).await)
+    }
+
+    async fn put(&self, key: &ObjectKey, body: Inflow) -> Taken {
+        let taken = receive(&self.store, &self.claims, key, body).await;
+        let counts = &self.store.counts;
+        match taken {
+            Taken::Stored => &counts.stored,
+            Taken::Duplicate => &counts.duplicate,
+            Taken::Divergent => &counts.divergent,
+            Taken::Discarded => &counts.discarded,
+            Taken::TooLarge => &counts.too_large,
+            Taken::NoRoom => &counts.no_room,
+            Taken::TooSlow => &counts.slow_writes,
+            Taken::Aborted => &counts.aborted,
+        }
+        .one();
+        taken
+    }
+}

@@ -1,0 +1,163 @@
+//! When to stop asking. Pure: the clock's reading is handed in.
+//!
+//! ```text
+//! Closed ── failures in a row ──▶ Open ── pause over ──▶ Trying ── success ──▶ Closed
+//!    ▲ each success forgets them    ▲                       │
+//!    └──────────────────────────────┴───────── failure ─────┘
+//! ```
+
+use std::time::Duration;
+
+/// When to open and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) failures: u32,
+    pub(crate) pause: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Closed {
+        failures: u32,
+    },
+    Open {
+        until: Duration,
+    },
+    /// One request is under way; if nothing is heard of it by `until`, another may try.
+    Trying {
+        until: Duration,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    rules: Rules,
+    state: State,
+}
+
+/// Whether a request may be made now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Ask,
+    Spare,
+}
+
+impl Breaker {
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self { rules, state: State::Closed { failures: 0 } }
+    }
+
+    pub(crate) fn ask(&mut self, now: Duration) -> Verdict {
+        match self.state {
+            State::Closed { .. } => Verdict::Ask,
+            State::Open { until } | State::Trying { until } if now < until => Verdict::Spare,
+            State::Open { .. } | State::Trying { .. } => {
+                self.state = State::Trying { until: now + self.rules.pause };
+                Verdict::Ask
+            }
+        }
+    }
+
+    pub(crate) fn succeeded(&mut self) {
+        // A late success of a request from before the pause does not end the pause: that is the trial's to say.
+        if !matches!(self.state, State::Open { .. }) {
+            self.state = State::Closed { failures: 0 };
+        }
+    }
+
+    pub(crate) fn failed(&mut self, now: Duration) {
+        let open = State::Open { until: now + self.rules.pause };
+        self.state = match self.state {
+            State::Closed { failures } if failures + 1 < self.rules.failures => {
+                State::Closed { failures: failures + 1 }
+            }
+            State::Closed { .. } | State::Trying { .. } => open,
+            // Late failures of requests from before do not lengthen the pause.
+            State::Open { until } => State::Open { until },
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RULES: Rules = Rules { failures: 3, pause: Duration::from_secs(10) };
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn opened() -> Breaker {
+        let mut breaker = Breaker::new(RULES);
+        for _ in 0..3 {
+            assert_eq!(breaker.ask(at(0)), Verdict::Ask);
+            breaker.failed(at(0));
+        }
+        breaker
+    }
+
+    #[test]
+    fn three_failures_in_a_row_open_it() {
+        let mut breaker = opened();
+        assert_eq!(breaker.ask(at(0)), Verdict::Spare);
+        assert_eq!(breaker.ask(at(9)), Verdict::Spare);
+    }
+
+    #[test]
+    fn a_success_between_failures_forgets_them() {
+        let mut breaker = Breaker::new(RULES);
+        for _ in 0..5 {
+            breaker.failed(at(0));
+            breaker.failed(at(0));
+            breaker.succeeded();
+        }
+        assert_eq!(breaker.ask(at(0)), Verdict::Ask);
+    }
+
+    #[test]
+    fn after_the_pause_one_request_tries() {
+        let mut breaker = opened();
+        assert_eq!(breaker.ask(at(10)), Verdict::Ask);
+        assert_eq!(breaker.ask(at(10)), Verdict::Spare);
+        breaker.succeeded();
+        assert_eq!(breaker.ask(at(10)), Verdict::Ask);
+        assert_eq!(breaker.ask(at(10)), Verdict::Ask);
+    }
+
+    #[test]
+    fn a_failed_trial_pauses_again() {
+        let mut breaker = opened();
+        assert_eq!(breaker.ask(at(10)), Verdict::Ask);
+        breaker.failed(at(11));
+        assert_eq!(breaker.ask(at(20)), Verdict::Spare);
+        assert_eq!(breaker.ask(at(21)), Verdict::Ask);
+    }
+
+    #[test]
+    fn a_lost_trial_does_not_keep_it_open_for_ever() {
+        let mut breaker = opened();
+        assert_eq!(breaker.ask(at(10)), Verdict::Ask);
+        assert_eq!(breaker.ask(at(19)), Verdict::Spare);
+        assert_eq!(breaker.ask(at(20)), Verdict::Ask);
+    }
+
+    proptest! {
+        #[test]
+        fn it_always_asks_again_after_a_pause(steps in prop::collection::vec((0..3u8, 0..5u64), 0..40)) {
+            let mut breaker = Breaker::new(RULES);
+            let mut now = at(0);
+            for (step, seconds) in steps {
+                now += at(seconds);
+                match step {
+                    0 => { let _ = breaker.ask(now); }
+                    1 => breaker.succeeded(),
+                    _ => breaker.failed(now),
+                }
+            }
+            prop_assert_eq!(breaker.ask(now + RULES.pause), Verdict::Ask);
+        }
+    }
+}

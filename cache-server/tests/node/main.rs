@@ -1,0 +1,19 @@
+//! The cache node from outside: real nodes and relays on ports of their own, real files, and the real sccache.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should end where it is")]
+
+mod environment;
+mod far;
+mod raw;
+mod world;
+
+mod damage;
+mod eviction;
+mod full_disk;
+mod paths;
+mod relay;
+mod restart;
+mod scopes;
+mod tokens;
+mod uploads;
+
+mod sccache;

@@ -1,0 +1,139 @@
+//! The real client: a small workspace built twice from nothing, through a relay, by the sccache that is on this machine.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use hearth_cache_server::{Backend, Relay, RelayCounts, Secret, Upstream, UpstreamConfig};
+
+use crate::environment::{for_builds, sccache, skip};
+use crate::world::{World, claims, trusted};
+
+/// Library crates of the workspace; nothing else in it is cacheable.
+const CRATES: u64 = 3;
+
+struct Build {
+    sccache: PathBuf,
+    dir: tempfile::TempDir,
+    endpoint: String,
+    secret: Secret,
+}
+
+impl Build {
+    fn new(sccache: PathBuf, relay: &Relay, secret: Secret) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let build = Self { sccache, endpoint: format!("http://{}/", relay.addr()), secret, dir };
+        let write = |path: &str, text: &str| {
+            let path = build.project().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"one\", \"two\", \"three\"]\n");
+        let manifest = |name: &str, more: &str| format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n{more}");
+        write("one/Cargo.toml", &manifest("one", ""));
+        write("one/src/lib.rs", "pub fn one() -> u32 { 1 }\n");
+        write("two/Cargo.toml", &manifest("two", "[dependencies]\none = { path = \"../one\" }\n"));
+        write("two/src/lib.rs", "pub fn two() -> u32 { one::one() + 1 }\n");
+        write("three/Cargo.toml", &manifest("three", "[dependencies]\ntwo = { path = \"../two\" }\n"));
+        write("three/src/lib.rs", "pub fn three() -> u32 { two::two() + 1 }\n");
+        build
+    }
+
+    fn project(&self) -> PathBuf {
+        self.dir.path().join("project")
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.project())
+            .env_clear()
+            .envs(for_builds())
+            .env("CARGO_INCREMENTAL", "0")
+            .env("RUSTC_WRAPPER", &self.sccache)
+            .env("SCCACHE_SERVER_UDS", self.dir.path().join("s"))
+            .env("SCCACHE_IDLE_TIMEOUT", "0")
+            .env("SCCACHE_WEBDAV_ENDPOINT", &self.endpoint)
+            .env("SCCACHE_WEBDAV_TOKEN", self.secret.expose())
+            .env("NO_PROXY", "127.0.0.1");
+        command
+    }
+
+    /// A daemon of its own, a build from nothing, and what the daemon counted: hits, misses, write errors.
+    fn build_anew(&self) -> [u64; 3] {
+        let _ = std::fs::remove_dir_all(self.project().join("target"));
+        succeed(self.command(&self.sccache).arg("--start-server"));
+        succeed(self.command(Path::new("cargo")).args(["build", "--offline"]));
+        let stats = succeed(self.command(&self.sccache).args(["--show-stats", "--stats-format", "json"]));
+        let stats: serde_json::Value = serde_json::from_slice(&stats.stdout).unwrap();
+        succeed(self.command(&self.sccache).arg("--stop-server"));
+        let stats = &stats["stats"];
+        let rust = |name: &str| stats[name]["counts"]["Rust"].as_u64().unwrap_or(0);
+        [rust("cache_hits"), rust("cache_misses"), stats["cache_write_errors"].as_u64().unwrap()]
+    }
+}
+
+impl Drop for Build {
+    fn drop(&mut self) {
+        // The daemon would outlive a test that failed.
+        let _ = self.command(&self.sccache).arg("--stop-server").output();
+    }
+}
+
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?}\n{}{}", text(&output.stdout), text(&output.stderr));
+    output
+}
+
+async fn check_builds(backend: Backend, sccache: PathBuf) {
+    let secret = Secret::random().unwrap();
+    let relay = Relay::start(backend, secret.clone()).await.unwrap();
+    relay.probe().await.unwrap();
+    let build = Build::new(sccache, &relay, secret);
+    let (build, cold) = tokio::task::spawn_blocking(move || {
+        let counted = build.build_anew();
+        (build, counted)
+    })
+    .await
+    .unwrap();
+    let after_cold = relay.counts();
+    let warm = tokio::task::spawn_blocking(move || build.build_anew()).await.unwrap();
+    let after_warm = relay.stop().await;
+
+    assert_eq!(cold, [0, CRATES, 0], "hits, misses, write errors of the cold build");
+    assert_eq!(warm, [CRATES, 0, 0], "hits, misses, write errors of the warm build");
+    let expected = RelayCounts { gets: CRATES, misses: CRATES, puts: CRATES, stored: CRATES, ..after_cold };
+    assert_eq!(after_cold, expected, "one request for each read");
+    assert_eq!((after_cold.mkcol_requests, after_cold.other_requests), (0, 0));
+    // One for the check object at the start, one for each store.
+    assert!(after_cold.propfind_requests <= 1 + CRATES, "{after_cold:?}");
+    assert_eq!(after_warm.hits, CRATES);
+    assert_eq!((after_warm.gets, after_warm.puts), (2 * CRATES, CRATES));
+    assert_eq!((after_warm.errors, after_warm.timeouts, after_warm.refused), (0, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sccache_builds_through_a_relay_before_its_own_node() {
+    let Some(sccache) = sccache() else {
+        return skip("there is no sccache on the path, and HEARTH_TEST_SCCACHE names none");
+    };
+    let world = World::new().await;
+    let claims = claims(&["pr/7", "trusted"], Some("pr/7"));
+    let node = world.node.clone();
+    check_builds(Backend::Node { node, claims }, sccache).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sccache_builds_through_a_relay_before_a_far_node() {
+    let Some(sccache) = sccache() else {
+        return skip("there is no sccache on the path, and HEARTH_TEST_SCCACHE names none");
+    };
+    let world = World::new().await;
+    let token = Secret::new(trusted().expose().to_owned());
+    let upstream = Upstream::new(UpstreamConfig::new(world.url(), token)).unwrap();
+    check_builds(Backend::Upstream(upstream), sccache).await;
+    assert_eq!(world.node.status().stored, CRATES);
+    world.stop().await;
+}

@@ -1,0 +1,199 @@
+//! A node on a port of its own, with a clock that the test moves, and a client for each kind of job.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_cache_server::{IndexState, Node, NodeConfig, NodeStatus};
+use hearth_model::{Bytes, Clock, ExecutionId, ManualClock, Millis, Scope, Timestamp};
+use hearth_trust::{Claims, Signer, Token};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+pub(crate) const REPOSITORY: &str = "github.com/acme/rocket";
+
+pub(crate) struct World {
+    pub(crate) node: Node,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) address: String,
+    root: PathBuf,
+    dir: Option<TempDir>,
+    stop: oneshot::Sender<()>,
+    serving: JoinSet<()>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// Compares without printing megabytes.
+    #[track_caller]
+    pub(crate) fn is(&self, sent: &[u8], what: &str) {
+        assert!(
+            self.status == 200 && self.body == sent,
+            "{what}: status {}, {} bytes, first {:?}; stored were {} bytes",
+            self.status,
+            self.body.len(),
+            self.body.first_chunk::<8>(),
+            sent.len()
+        );
+    }
+}
+
+pub(crate) fn signer() -> Signer {
+    Signer::from_key([42; 32])
+}
+
+/// An object's path, made from one byte.
+pub(crate) fn key(n: u8) -> String {
+    let hex = format!("{n:02x}").repeat(32);
+    format!("{}/{}/{}/{hex}", &hex[..1], &hex[1..2], &hex[2..3])
+}
+
+/// Bytes that differ from chunk to chunk.
+pub(crate) fn body(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_add(1);
+    std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    })
+    .take(length)
+    .collect()
+}
+
+pub(crate) fn claims(reads: &[&str], writes: Option<&str>) -> Claims {
+    let scope = |text: &&str| text.parse::<Scope>().unwrap();
+    Claims {
+        execution: ExecutionId::new(NOW),
+        repository: REPOSITORY.to_owned(),
+        reads: reads.iter().map(scope).collect(),
+        writes: writes.as_ref().map(scope),
+        expires_at: NOW + Millis::from_minutes(60),
+        quota: None,
+    }
+}
+
+pub(crate) fn trusted() -> Token {
+    signer().sign(&claims(&["trusted"], Some("trusted")))
+}
+
+pub(crate) fn pull_request(number: u64) -> Token {
+    let own = format!("pr/{number}");
+    signer().sign(&claims(&[&own, "branch/next", "trusted"], Some(&own)))
+}
+
+pub(crate) fn config(root: &Path) -> NodeConfig {
+    let mut config = NodeConfig::new(root.to_owned(), Bytes::mib(64));
+    config.free_reserve = Bytes(0);
+    config
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut NodeConfig)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("cache");
+        let world = Self::at(&root, ManualClock::at(NOW), change).await;
+        Self { dir: Some(dir), ..world }
+    }
+
+    pub(crate) async fn at(root: &Path, clock: ManualClock, change: impl FnOnce(&mut NodeConfig)) -> Self {
+        let mut config = config(root);
+        change(&mut config);
+        let clock = Arc::new(clock);
+        let node = Node::open(config, signer(), Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let mut serving = JoinSet::new();
+        let served = node.clone();
+        serving.spawn(async move { served.serve(listener, async { drop(stopped.await) }).await });
+        Self { node, clock, address, root: root.to_owned(), dir: None, stop, serving }
+    }
+
+    /// Stops the node and opens its directory again.
+    pub(crate) async fn restart(mut self, change: impl FnOnce(&mut NodeConfig)) -> Self {
+        let (root, now, dir) = (self.root.clone(), self.clock.now(), self.dir.take());
+        self.stop().await;
+        let world = Self::at(&root, ManualClock::at(now), change).await;
+        Self { dir, ..world }
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.node.stop().await;
+        while self.serving.join_next().await.is_some() {}
+        drop(self.stop);
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    pub(crate) async fn send(&self, method: &str, path: &str, token: &Token, body: Vec<u8>) -> Answer {
+        send(&self.url(), method, path, token.expose(), body).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &Token) -> Answer {
+        self.send("GET", path, token, Vec::new()).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, token: &Token, body: &[u8]) -> u16 {
+        self.send("PUT", path, token, body.to_vec()).await.status
+    }
+
+    /// Waits, but not for ever, until the node says so.
+    pub(crate) async fn until(&self, what: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let status = self.node.status();
+            if what(&status) {
+                return status;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "it never came to that: {status:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(crate) async fn settled(&self) -> NodeStatus {
+        self.until(|status| status.index == IndexState::Complete).await
+    }
+
+    /// The files of all objects.
+    pub(crate) fn objects(&self) -> Vec<PathBuf> {
+        let shelves = std::fs::read_dir(self.root.join("objects")).unwrap();
+        shelves.flat_map(|shelf| files_in(&shelf.unwrap().path())).collect()
+    }
+
+    pub(crate) fn unfinished(&self) -> Vec<PathBuf> {
+        files_in(&self.root.join("uploads"))
+    }
+}
+
+fn files_in(dir: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// One request with a client of its own, read to the end. A body that breaks off is an answer with status 0.
+pub(crate) async fn send(url: &str, method: &str, path: &str, secret: &str, body: Vec<u8>) -> Answer {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+    let request = client.request(method, format!("{url}{path}"));
+    // Said even for an empty body, which reqwest would not.
+    let request = request.bearer_auth(secret).header("content-length", body.len()).body(body);
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    match answer.bytes().await {
+        Ok(body) => Answer { status, body: body.to_vec() },
+        Err(_) => Answer { status: 0, body: Vec::new() },
+    }
+}
