@@ -17,3 +17,9 @@ pub fn owner_of(path: &Path) -> io::Result<u32> {
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
+
+/// Device and inode of standard error: systemd names them to say that it reads there.
+pub fn standard_error_identity() -> Option<(u64, u64)> {
+    let stat = rustix::fs::fstat(std::io::stderr()).ok()?;
+    Some((stat.st_dev, stat.st_ino))
+}

@@ -12,8 +12,8 @@ pub enum Outcome {
     Exited { code: i32 },
     /// It was ended by a signal that we did not pass on.
     Signaled { signal: i32 },
-    /// It ended after a person or the machine asked us to stop it.
-    Cancelled { signal: i32 },
+    /// It ended after a person or the machine asked us to stop it; `code` is what it then made of itself.
+    Cancelled { signal: i32, code: i32 },
     /// It ran past its limit and was stopped by us.
     TimedOut,
     /// The kernel ended it for lack of memory.
@@ -30,8 +30,11 @@ impl Outcome {
     /// The exit code that a shell would report.
     pub fn exit_code(self) -> i32 {
         match self {
-            Self::Exited { code } | Self::DiskFull { code } | Self::NeverStarted { code } => code,
-            Self::Signaled { signal } | Self::Cancelled { signal } => 128 + signal,
+            Self::Exited { code }
+            | Self::Cancelled { code, .. }
+            | Self::DiskFull { code }
+            | Self::NeverStarted { code } => code,
+            Self::Signaled { signal } => 128 + signal,
             Self::TimedOut => 124,
             Self::OutOfMemory | Self::Lost => 137,
         }
@@ -67,7 +70,7 @@ impl fmt::Display for Outcome {
             Self::Exited { code: 0 } => f.write_str("succeeded"),
             Self::Exited { code } => write!(f, "failed with exit code {code}"),
             Self::Signaled { signal } => write!(f, "ended by signal {signal}"),
-            Self::Cancelled { signal } => write!(f, "cancelled (signal {signal} passed on)"),
+            Self::Cancelled { signal, .. } => write!(f, "cancelled (signal {signal} passed on)"),
             Self::TimedOut => f.write_str("stopped at its time limit"),
             Self::OutOfMemory => f.write_str("ended by the kernel for lack of memory"),
             Self::DiskFull { code } => write!(f, "failed with exit code {code} on a full disk"),
@@ -127,7 +130,7 @@ mod tests {
         let cases = [
             (Outcome::Exited { code: 101 }, 101),
             (Outcome::Signaled { signal: 9 }, 137),
-            (Outcome::Cancelled { signal: 2 }, 130),
+            (Outcome::Cancelled { signal: 2, code: 130 }, 130),
             (Outcome::TimedOut, 124),
             (Outcome::NeverStarted { code: 127 }, 127),
         ];
@@ -139,7 +142,7 @@ mod tests {
     #[test]
     fn only_a_clean_zero_is_success() {
         assert!(Outcome::Exited { code: 0 }.is_success());
-        for bad in [Outcome::Exited { code: 1 }, Outcome::Cancelled { signal: 2 }, Outcome::Lost, Outcome::TimedOut] {
+        for bad in [Outcome::Exited { code: 1 }, Outcome::Cancelled { signal: 2, code: 0 }, Outcome::Lost, Outcome::TimedOut] {
             assert!(!bad.is_success(), "{bad}");
             assert_ne!(bad.conclusion(), Conclusion::Success);
         }

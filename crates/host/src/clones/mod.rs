@@ -155,7 +155,6 @@ fn mirror_file(
     if let (Some(since), Ok(present)) = (since, to.symlink_metadata()) {
         let equal = present.is_file()
             && present.len() == metadata.len()
-            && present.nlink() == 1
             && FileTime::modified(&present) == FileTime::modified(metadata)
             && present.permissions() == metadata.permissions()
             && FileTime::changed(metadata) < since;
@@ -205,6 +204,37 @@ fn finish(target: &Path, source: &Metadata) -> Result<(), CloneError> {
     let mode = fs::Permissions::from_mode(source.permissions().mode());
     fs::set_permissions(target, mode).map_err(write)?;
     set_modified(target, FileTime::modified(source)).map_err(write)
+}
+
+/// Gives every file below `root` that has more than one name an inode of its own: cargo links final artifacts into the
+/// checkout, and what is done to them there must not reach a snapshot. Gives how many there were.
+pub fn separate(root: &Path, means: Means) -> Result<u64, CloneError> {
+    let (mut shared, mut times) = (Vec::new(), std::collections::BTreeMap::new());
+    let read = |cause| CloneError::Read { path: root.to_owned(), cause };
+    tree::walk(root, &mut |entry| {
+        if entry.metadata.is_file() && entry.metadata.nlink() > 1 {
+            let parent = entry.path.parent().unwrap_or(Path::new("")).to_owned();
+            times.entry(parent.clone()).or_insert(FileTime::modified(&root.join(&parent).symlink_metadata()?));
+            shared.push(entry);
+        }
+        Ok(())
+    })
+    .map_err(read)?;
+    for entry in &shared {
+        let path = root.join(&entry.path);
+        let mut partial = path.clone().into_os_string();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        remove_entry(&partial)?;
+        clone_file(&path, &partial, means)?;
+        finish(&partial, &entry.metadata)?;
+        fs::rename(&partial, &path).map_err(|cause| CloneError::Write { path, cause })?;
+    }
+    for (directory, time) in times {
+        let path = root.join(directory);
+        set_modified(&path, time).map_err(|cause| CloneError::Write { path, cause })?;
+    }
+    Ok(shared.len() as u64)
 }
 
 fn metadata_of(path: &Path) -> Result<Metadata, CloneError> {
@@ -275,6 +305,20 @@ mod tests {
         let done = mirror(&from, &to, Means::Copy, Some(here())).unwrap();
         assert_eq!((done.files, done.kept, done.removed), (1, 1, 2));
         assert_eq!(listing(&from), listing(&to));
+    }
+
+    #[test]
+    fn a_separated_tree_shares_nothing_and_looks_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("from");
+        sample(&root);
+        fs::hard_link(root.join("deps/a.rlib"), dir.path().join("outside")).unwrap();
+        set_modified(&root.join("deps"), FileTime(1_000_000_000_000_000_002)).unwrap();
+        let before = listing(&root);
+        assert_eq!(separate(&root, Means::Copy).unwrap(), 1);
+        assert_eq!(listing(&root), before);
+        fs::write(dir.path().join("outside"), "evil").unwrap();
+        assert_eq!(fs::read(root.join("deps/a.rlib")).unwrap(), b"aaaa");
     }
 
     #[test]

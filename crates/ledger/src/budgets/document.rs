@@ -151,6 +151,20 @@ pub struct Budget {
     pub limits: Vec<Limit>,
 }
 
+impl Budget {
+    /// A limit as people write it: `< 400 min`, `>= 90 %`, `<= 1`.
+    pub fn wanted(&self, limit: &Limit) -> String {
+        let unit = match self.basis {
+            Basis::Wall | Basis::JobMinutesActual | Basis::JobMinutesBillable | Basis::JobMinutesWeighted => " min",
+            Basis::Ratio => " %",
+            Basis::Days if limit.value == 1 => " day",
+            Basis::Days => " days",
+            Basis::Count => "",
+        };
+        format!("{} {}{unit}", limit.is.sign(), limit.value)
+    }
+}
+
 /// A place where the document contradicts itself or the facts, and what this program does about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -272,6 +286,18 @@ mod tests {
             }
         }
         assert_eq!(Budgets::documented().free_tier_minutes(), 2_000);
+    }
+
+    #[test]
+    fn limits_are_written_with_their_unit() {
+        let wanted = |id: &str| {
+            let budget = Budgets::documented().get(id).unwrap();
+            budget.limits.iter().map(|limit| budget.wanted(limit)).collect::<Vec<_>>()
+        };
+        assert_eq!(wanted("ci_time"), ["< 25 min", "< 15 min"]);
+        assert_eq!(wanted("build_efficiency"), ["> 90 %", ">= 98 %"]);
+        assert_eq!(wanted("duplicate_builds"), ["<= 1", "<= 0"]);
+        assert_eq!([wanted("retention_ci"), wanted("retention_release")].concat(), ["<= 1 day", "<= 7 days"]);
     }
 
     #[test]

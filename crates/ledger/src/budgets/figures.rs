@@ -133,8 +133,10 @@ impl Figures {
         self.set(Quantity::CiTestStage, stage(ci.worst_test_stage, "test stages of CI runs"));
         self.set(Quantity::ReleaseBuildStage, stage(release.worst_build_stage, "build stages of release runs"));
         self.set(Quantity::ReleaseDeployStage, stage(release.worst_deploy_stage, "deployment stages of release runs"));
-        let runs =
-            |count, what: &str| Reading::exactly(Amount::Count(count), Basis::Count, format!("{what} that ended"));
+        let runs = |count, what: &str| match ci.runs + release.runs {
+            0 => Reading::not_measured("no run ended in this month"),
+            _ => Reading::exactly(Amount::Count(count), Basis::Count, format!("{what} that ended")),
+        };
         self.set(Quantity::PullRequestRuns, runs(ci.pull_request_runs, "pull request runs"));
         self.set(Quantity::ReleaseRuns, runs(release.runs, "release runs"));
     }

@@ -1,3 +1,5 @@
+//! The fold is a function of a set: properties over colliding observations, and the rule of each field by example.
+
 use hearth_model::{
     Event, ExecutionId, Forge, MeasuredBy, Measures, Ref, SlotNumber, UsageReading, WarmTarget, WorkTree,
 };

@@ -1,0 +1,144 @@
+//! The composition root: the parts of one machine's agent, made in order, each from settings and the parts before it.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hearth_cache_server::{Node, NodeConfig, NodeError};
+use hearth_host::clock::SystemClock;
+use hearth_host::{processes, tree};
+use hearth_ledger::{Book, LedgerError, Loss};
+use hearth_model::{Clock, ExecutionId};
+use hearth_trust::Signer;
+
+use crate::environment::EXECUTION;
+use crate::places::{Places, PlacesError};
+use crate::settings::Settings;
+use crate::slots;
+use crate::targets::{Targets, TargetsError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(transparent)]
+    Places(PlacesError),
+    #[error("cannot open the ledger")]
+    Ledger(#[source] LedgerError),
+    #[error("cannot open the store of warm targets")]
+    Targets(#[source] TargetsError),
+    #[error("cannot read or make the key for job tokens at {path}")]
+    Key {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// The parts of one machine's agent.
+#[derive(Debug)]
+pub struct App {
+    pub settings: Settings,
+    pub places: Places,
+    pub clock: Arc<dyn Clock>,
+    pub book: Book,
+    pub targets: Targets,
+    pub signer_key: [u8; 32],
+    /// What had to be repaired on the way, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl App {
+    /// Opens everything below the state directory. Several processes may have it open at once.
+    pub fn open(settings: Settings) -> Result<Self, AppError> {
+        let places = Places::open(&settings.state).map_err(AppError::Places)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let opened = Book::open(&places.ledger(), Arc::clone(&clock)).map_err(AppError::Ledger)?;
+        let warnings = opened.warnings.iter().map(ToString::to_string).collect();
+        let (budget, reserve) = (settings.file.targets.budget.0, settings.file.targets.free_reserve.0);
+        let targets = Targets::open(&places.targets(), &places.trash(), budget, reserve).map_err(AppError::Targets)?;
+        let signer_key = token_key(&places)?;
+        Ok(Self { settings, places, clock, book: opened.book, targets, signer_key, warnings })
+    }
+
+    pub fn signer(&self) -> Signer {
+        Signer::from_key(self.signer_key)
+    }
+
+    /// Opens the compile cache node of this state directory in this process.
+    pub async fn open_node(&self) -> Result<Node, NodeError> {
+        let file = &self.settings.file.cache;
+        let mut config = NodeConfig::new(self.places.cache(), file.budget.0);
+        config.free_reserve = file.free_reserve.0;
+        Node::open(config, self.signer(), Arc::clone(&self.clock)).await
+    }
+
+    /// Closes what a crash left open: executions whose owner is dead are ended, with all their processes, and booked
+    /// as lost; clones in slots that nobody holds are dropped. Gives the executions that were closed.
+    pub fn recover(&self) -> Result<Vec<ExecutionId>, LedgerError> {
+        let mut closed = Vec::new();
+        let boot_id = processes::boot_id().unwrap_or_default();
+        for execution in self.book.open_executions()? {
+            let Some(owner) = execution.place.as_ref().map(|place| place.owner.clone()) else { continue };
+            let identity = processes::Identity {
+                pid: owner.pid,
+                start_ticks: owner.process_start_ticks,
+                boot_id: owner.boot_id.clone(),
+            };
+            if processes::is_alive(&identity) {
+                continue;
+            }
+            let how = Loss::of(&owner, &boot_id);
+            if how == Loss::Crashed
+                && let Err(error) = processes::end_marked(EXECUTION, &execution.id.to_string())
+            {
+                tracing::error!(job.execution = %execution.id, "cannot end what a crashed job left: {error}");
+                continue;
+            }
+            self.book.close_lost(&execution, how, self.clock.now())?;
+            closed.push(execution.id);
+        }
+        self.clear_free_slots();
+        Ok(closed)
+    }
+
+    fn clear_free_slots(&self) {
+        for (number, occupancy) in slots::occupancy(&self.places, self.settings.file.slots.count) {
+            let build = self.places.slot(number).join("build");
+            if occupancy == slots::Occupancy::Busy || !build.exists() {
+                continue;
+            }
+            // Between the look and now somebody may have taken the slot; then the clone is theirs.
+            let lock = self.places.slot(number).join("lock");
+            if let Ok(Some(_ours)) = hearth_host::lock::FileLock::try_exclusive(&lock)
+                && let Err(error) = self.targets.discard(&build)
+            {
+                tracing::warn!("cannot drop the clone in slot {number}: {error}");
+            }
+        }
+    }
+}
+
+/// The key that signs job tokens; made once, readable by its owner only.
+fn token_key(places: &Places) -> Result<[u8; 32], AppError> {
+    let path = places.token_key();
+    let failed = |cause| AppError::Key { path: path.clone(), cause };
+    for _attempt in 0..2 {
+        match fs::read(&path) {
+            Ok(bytes) => {
+                return bytes.try_into().map_err(|_| {
+                    failed(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "it is not 32 bytes long; remove it to get a new one",
+                    ))
+                });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut key = [0; 32];
+                getrandom::fill(&mut key).map_err(|e| failed(e.into()))?;
+                tree::write_private_once(&path, &key).map_err(failed)?;
+            }
+            Err(cause) => return Err(failed(cause)),
+        }
+    }
+    Err(failed(io::ErrorKind::NotFound.into()))
+}

@@ -1,0 +1,111 @@
+//! The command line: which commands there are and which room answers each. Prints errors with all their causes.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use hearth_daemon::telemetry::{self, Surroundings};
+
+use crate::environment::Environment;
+use crate::exec::{self, ExecArgs};
+use crate::settings::{self, Settings, SettingsArgs};
+
+/// Hearth itself failed before the command started, told apart from every exit code of a command (as env(1) does).
+const OWN_FAILURE: u8 = 125;
+/// The command line or the configuration is wrong (EX_CONFIG): a service manager should not try again.
+const BAD_CONFIGURATION: u8 = 78;
+
+/// Warm target directories, a shared compile cache and honest books of minutes for Rust CI
+#[derive(Debug, Parser)]
+#[command(name = "hearth", version, max_term_width = 110, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Exec(Box<ExecArgs>),
+    #[command(hide = true)]
+    Upkeep,
+    /// The process between a job and its agent; started by `exec` itself
+    #[command(hide = true, name = exec::GUARD_COMMAND)]
+    Guard {
+        descriptor: i32,
+    },
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let environment = Environment::of_this_process();
+    if let Command::Guard { descriptor } = cli.command {
+        // No configuration, no telemetry, no threads of a runtime: the guard is between a job and its end.
+        return match hearth_host::guard::run(descriptor) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => complain(&error.into()),
+        };
+    }
+    let settings = match settings::load(&cli.settings, &environment) {
+        Ok(settings) => settings,
+        Err(error) => {
+            complain(&anyhow::Error::from(error));
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    match run(cli.command, settings, environment) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => complain(&error),
+    }
+}
+
+fn run(command: Command, settings: Settings, environment: Environment) -> anyhow::Result<u8> {
+    let surroundings = Surroundings {
+        journal_stream: environment.text("JOURNAL_STREAM").map(str::to_owned),
+        identity: hearth_host::users::standard_error_identity(),
+    };
+    let mut log = settings.file.log.clone();
+    if let Command::Exec(_) = command
+        && environment.text("HEARTH_LOG").is_none()
+        && log.filter == "info"
+    {
+        // The summary says what a person needs; the log of a daemon would stand in the command's own output.
+        "error".clone_into(&mut log.filter);
+    }
+    telemetry::start(&log, &surroundings).context("cannot start logging")?;
+    match command {
+        Command::Exec(args) => {
+            let code = runtime()?.block_on(exec::run(*args, settings, environment))?;
+            // A code is one byte to the system, whatever the command made of it.
+            Ok(u8::try_from(code & 0xff).unwrap_or(OWN_FAILURE))
+        }
+        Command::Upkeep => {
+            crate::upkeep::run_once(settings)?;
+            Ok(0)
+        }
+        Command::Guard { .. } => Ok(0),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.context("cannot start the task runtime")
+}
+
+fn complain(error: &anyhow::Error) -> ExitCode {
+    let mut stderr = io::stderr().lock();
+    let _closed = writeln!(stderr, "hearth: error: {error}");
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        // A transparent error repeats what stands above it.
+        if cause != said {
+            let _closed = writeln!(stderr, "hearth:   because: {cause}");
+            said = cause;
+        }
+    }
+    ExitCode::from(OWN_FAILURE)
+}

@@ -1,0 +1,142 @@
+//! The job's own sccache daemon: how it is started, when it is ready, and what it counted. It is started by the job's
+//! guard, so it sees the job's view and ends with the job.
+
+use std::ffi::OsString;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use hearth_host::guard::{Raw, Start, Stdio as GuardStdio};
+use hearth_model::CompileCounts;
+use tokio::process::Command;
+
+use super::counts::parse_counts;
+use super::wrapper::Program;
+use crate::environment::Environment;
+
+/// The guard's name for it.
+pub const DAEMON: &str = "sccache";
+
+/// It starts in some 20 ms; a machine that takes longer than this would lose more than the cache gives.
+const START_LIMIT: Duration = Duration::from_secs(5);
+const ASK_AGAIN: Duration = Duration::from_millis(2);
+const COUNTS_LIMIT: Duration = Duration::from_secs(3);
+
+/// The kernel's limit for the path of a socket, less the terminating zero.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    #[error("the socket path {path} is longer than {LONGEST_SOCKET_PATH} bytes; use a shorter state directory")]
+    LongPath { path: PathBuf },
+    #[error("cannot clear the way for its socket {path}")]
+    Clear {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("it was not ready within {} s", START_LIMIT.as_secs())]
+    Late,
+    #[error("it ended at once")]
+    Ended,
+}
+
+/// Everything that is needed to start one daemon and to point a job at it.
+#[derive(Debug, Clone)]
+pub struct DaemonPlan {
+    program: Program,
+    socket: PathBuf,
+    spare: PathBuf,
+}
+
+impl DaemonPlan {
+    /// A daemon for the slot with this directory.
+    pub fn new(program: Program, slot: &Path) -> Result<Self, Unavailable> {
+        let socket = slot.join("sccache.sock");
+        if socket.as_os_str().len() > LONGEST_SOCKET_PATH {
+            return Err(Unavailable::LongPath { path: socket });
+        }
+        match std::fs::remove_file(&socket) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(Unavailable::Clear { path: socket, cause }),
+            _ => Ok(Self { program, socket, spare: slot.join("tmp/sccache") }),
+        }
+    }
+
+    /// The daemon itself. The secret reaches its environment through the guard's socket and no argument list.
+    pub fn start(&self, relay: SocketAddr, secret: &str, directory: &Path, inherited: &Environment) -> Start {
+        let set = |name: &str, value: &str| (Raw::from(name), Some(Raw::from(value)));
+        // The job's own sccache settings name other stores, which would win over ours.
+        let foreign = inherited.texts().filter(|(name, _)| name.starts_with("SCCACHE_"));
+        let mut environment: Vec<_> = foreign.map(|(name, _)| (Raw::from(name), None)).collect();
+        environment.extend([
+            set("SCCACHE_START_SERVER", "1"),
+            set("SCCACHE_NO_DAEMON", "1"),
+            set("SCCACHE_SKIP_CACHE_CHECK", "1"),
+            set("SCCACHE_WEBDAV_ENDPOINT", &format!("http://{relay}/")),
+            set("SCCACHE_WEBDAV_TOKEN", secret),
+            set("SCCACHE_WEBDAV_DISABLE_CREATE_DIR", "true"),
+            // Honored even for loopback, and the relay is never behind a proxy.
+            set("NO_PROXY", "127.0.0.1"),
+            set("no_proxy", "127.0.0.1"),
+        ]);
+        environment.extend(self.common());
+        Start {
+            name: DAEMON.to_owned(),
+            program: Raw::from(self.program.0.as_os_str()),
+            arguments: Vec::new(),
+            directory: Raw::from(directory.as_os_str()),
+            environment,
+            stdio: GuardStdio::Null,
+        }
+    }
+
+    /// What the job gets: the wrapper and where its daemon is; not the daemon's secret.
+    pub fn for_job(&self) -> Vec<(Raw, Option<Raw>)> {
+        let mut environment = self.common();
+        environment.push((Raw::from("RUSTC_WRAPPER"), Some(Raw::from(self.program.0.as_os_str()))));
+        environment
+    }
+
+    fn common(&self) -> Vec<(Raw, Option<Raw>)> {
+        let set = |name: &str, value: OsString| (Raw::from(name), Some(Raw::from(value)));
+        vec![
+            set("SCCACHE_SERVER_UDS", self.socket.clone().into()),
+            set("SCCACHE_IDLE_TIMEOUT", "0".into()),
+            // Should the daemon die, sccache starts another with the job's environment: then this small directory
+            // of the slot is its store, and not one that other jobs share.
+            set("SCCACHE_DIR", self.spare.clone().into()),
+            set("SCCACHE_IGNORE_SERVER_IO_ERROR", "1".into()),
+        ]
+    }
+}
+
+/// Waits until the daemon takes connections. `has_ended` says whether it has gone already.
+pub async fn wait_until_ready(plan: &DaemonPlan, mut has_ended: impl FnMut() -> bool) -> Result<(), Unavailable> {
+    let ready = async {
+        while tokio::net::UnixStream::connect(&plan.socket).await.is_err() {
+            if has_ended() {
+                return Err(Unavailable::Ended);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(START_LIMIT, ready).await.unwrap_or(Err(Unavailable::Late))
+}
+
+/// Asks a running daemon for its counts; `None` when it does not answer in time.
+pub async fn ask_counts(plan: &DaemonPlan) -> Option<CompileCounts> {
+    let mut command = Command::new(&plan.program.0);
+    command
+        .args(["--show-stats", "--stats-format", "json"])
+        .env("SCCACHE_SERVER_UDS", &plan.socket)
+        .env_remove("SCCACHE_START_SERVER")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(COUNTS_LIMIT, command.output()).await.ok()?.ok()?;
+    parse_counts(&output.stdout)
+}

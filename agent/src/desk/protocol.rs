@@ -1,0 +1,78 @@
+//! What is said over the socket: one length-prefixed JSON value each way, then the connection is closed.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hearth_model::{ExecutionId, Millis};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use crate::journey::{Begun, Finish, Intent, Receipt};
+
+/// The listing of a large checkout is a few MB; more than this is no listing.
+const LARGEST: u32 = 256 << 20;
+
+/// Giving back a clone walks it once and may hash nothing; a slow disk gets its time.
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_mins(1);
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Question {
+    /// Both sides are one binary, or do not talk.
+    pub(super) version: String,
+    pub(super) what: What,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum What {
+    Begin(Box<Intent>),
+    Started(ExecutionId),
+    Beat { execution: ExecutionId, ran: Millis },
+    Finish(Box<Finish>),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Answer {
+    Begun {
+        begun: Box<Begun>,
+        node: SocketAddr,
+        token: String,
+    },
+    Noted,
+    Finished(Box<Receipt>),
+    /// The question was understood and could not be carried out.
+    Failed {
+        why: String,
+    },
+    OtherVersion {
+        version: String,
+    },
+}
+
+pub(super) fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}
+
+pub(super) async fn send(stream: &mut UnixStream, value: &impl Serialize) -> io::Result<()> {
+    let bytes = serde_json::to_vec(value)?;
+    let length = u32::try_from(bytes.len()).ok().filter(|n| *n <= LARGEST);
+    let length = length.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the message is too large"))?;
+    stream.write_all(&length.to_le_bytes()).await?;
+    stream.write_all(&bytes).await?;
+    stream.flush().await
+}
+
+pub(super) async fn receive<T: DeserializeOwned>(stream: &mut UnixStream) -> io::Result<T> {
+    let length = stream.read_u32_le().await?;
+    if length > LARGEST {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the message is too large"));
+    }
+    // Grown as bytes arrive: a length that lies costs its sender's bytes, not our memory.
+    let mut bytes = Vec::new();
+    stream.take(u64::from(length)).read_to_end(&mut bytes).await?;
+    Ok(serde_json::from_slice(&bytes)?)
+}

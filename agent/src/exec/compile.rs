@@ -1,0 +1,99 @@
+//! The compile cache of a local job, put together: relay, wrapper, daemon. Each trouble ends in a job without a
+//! wrapper and a sentence that says why.
+
+use std::path::Path;
+
+use hearth_cache_server::{Relay, RelayCounts, RelayError, Secret};
+use hearth_host::guard::Raw;
+use hearth_model::CompileCounts;
+
+use super::supervise::{SuperviseError, Supervisor};
+use crate::compiler_cache::{
+    CompilerCacheFile, DAEMON, DaemonPlan, Program, Unavailable, Unwrapped, ask_counts, choose_wrapper,
+    wait_until_ready,
+};
+use crate::desk::{BackendError, Desk, NodeAccess};
+use crate::environment::Environment;
+use crate::journey::Begun;
+
+/// Why a job does without.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Without {
+    #[error(transparent)]
+    Wrapper(Unwrapped),
+    #[error(transparent)]
+    Backend(BackendError),
+    #[error(transparent)]
+    Relay(RelayError),
+    #[error("cannot draw a secret")]
+    Secret(#[source] std::io::Error),
+    #[error("the cache node does not answer")]
+    Probe(#[source] hearth_cache_server::ProbeError),
+    #[error("the sccache daemon cannot be used")]
+    Daemon(#[source] Unavailable),
+    #[error("the sccache daemon cannot be started")]
+    Start(#[source] std::io::Error),
+    #[error(transparent)]
+    Supervise(SuperviseError),
+}
+
+/// A running compile cache of one job.
+#[derive(Debug)]
+pub(super) struct CompileCache {
+    relay: Relay,
+    plan: DaemonPlan,
+}
+
+/// What the daemon and the relay counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted {
+    pub(super) compile: Option<CompileCounts>,
+    pub(super) relay: RelayCounts,
+}
+
+/// Decides on the wrapper before anything is started for it.
+pub(super) fn wrapper(
+    config: &CompilerCacheFile,
+    environment: &Environment,
+    programs: &Path,
+) -> Result<Program, Without> {
+    let own =
+        std::env::current_exe().map_err(|cause| Without::Wrapper(Unwrapped::Link { path: programs.into(), cause }))?;
+    choose_wrapper(config, environment, &own, programs).map_err(Without::Wrapper)
+}
+
+impl CompileCache {
+    pub(super) async fn start(
+        program: Program,
+        desk: &Desk,
+        begun: &Begun,
+        access: &NodeAccess,
+        supervisor: &mut Supervisor,
+        slot: &Path,
+        environment: &Environment,
+    ) -> Result<Self, Without> {
+        let backend = desk.backend(begun, access).await.map_err(Without::Backend)?;
+        let secret = Secret::random().map_err(Without::Secret)?;
+        let relay = Relay::start(backend, secret.clone()).await.map_err(Without::Relay)?;
+        // Asked first: a daemon that starts against a bad answer fails the build.
+        relay.probe().await.map_err(Without::Probe)?;
+        let plan = DaemonPlan::new(program, slot).map_err(Without::Daemon)?;
+        let mut start = plan.start(relay.addr(), secret.expose(), slot, environment);
+        start.environment.push((crate::environment::EXECUTION.into(), Some(Raw::from(begun.execution.to_string()))));
+        supervisor.start_process(start).await.map_err(Without::Supervise)?.map_err(Without::Start)?;
+        wait_until_ready(&plan, || supervisor.has_ended(DAEMON)).await.map_err(Without::Daemon)?;
+        Ok(Self { relay, plan })
+    }
+
+    /// What has to stand in the job's environment.
+    pub(super) fn for_job(&self) -> Vec<(Raw, Option<Raw>)> {
+        self.plan.for_job()
+    }
+
+    /// Reads the counts. The daemon itself ends with the job's processes: a command that has ended has nothing under
+    /// way, because sccache answers cargo only after it has stored.
+    pub(super) async fn finish(self) -> Counted {
+        let compile = ask_counts(&self.plan).await;
+        Counted { compile, relay: self.relay.stop().await }
+    }
+}

@@ -1,0 +1,262 @@
+//! The walk of one local job, from the command line to the receipt.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hearth_host::guard::{Raw, Start, Stdio};
+use hearth_host::view::Bind;
+use hearth_host::{processes, space};
+use hearth_ledger::Owner;
+use hearth_model::{Bytes, Millis, Outcome};
+
+use super::ExecArgs;
+use super::compile::{CompileCache, wrapper};
+use super::facts::facts;
+use super::summary::{self, Told};
+use super::supervise::{JOB, Limits, SuperviseError, Supervisor};
+use crate::checkout::{self, Checkout, GitError, Toolchain};
+use crate::desk::{Desk, DeskError};
+use crate::environment::{EXECUTION, Environment};
+use crate::journey::{Begun, Finish, Intent, Target, chain};
+use crate::places::{Places, PlacesError};
+use crate::settings::Settings;
+use crate::slots::{self, SlotsError};
+use crate::targets::{LaneKey, LanePaths, Restored, Targets};
+
+/// A failed job on a disk with less room than this has failed because of it.
+const FULL: Bytes = Bytes::mib(4);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    #[error("there is no directory {path}")]
+    Directory {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error(transparent)]
+    Git(GitError),
+    #[error(transparent)]
+    Places(PlacesError),
+    #[error(transparent)]
+    Slots(SlotsError),
+    #[error(transparent)]
+    Desk(DeskError),
+    #[error(transparent)]
+    Supervise(SuperviseError),
+    #[error("cannot find this program's own file")]
+    Own(#[source] io::Error),
+    #[error("cannot show the slot at its constant place")]
+    View(#[source] io::Error),
+    #[error("cannot tell this process from others")]
+    Identity(#[source] io::Error),
+    #[error("cannot write the receipt to {path}")]
+    Receipt {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// Runs the job; gives the exit code.
+pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -> Result<i32, ExecError> {
+    let directory =
+        args.repo.canonicalize().map_err(|cause| ExecError::Directory { path: args.repo.clone(), cause })?;
+    let own = std::env::current_exe().map_err(ExecError::Own)?;
+    // What takes longest first, and all of it at once.
+    let places = Places::open(&settings.state).map_err(ExecError::Places)?;
+    let mut supervisor = Supervisor::start(own.as_os_str()).map_err(ExecError::Supervise)?;
+    let (checkout, toolchain, has_view) =
+        tokio::join!(checkout::inspect(&directory), Toolchain::of(&directory), supervisor.enter_view());
+    let mut checkout = checkout.map_err(ExecError::Git)?;
+    let has_view = has_view.map_err(ExecError::Supervise)?;
+    let (mut desk, mut warnings) = Desk::open(settings.clone()).await.map_err(ExecError::Desk)?;
+
+    let slot = slots::claim(&places, settings.file.slots.count, || {
+        summary::waiting(settings.file.slots.count, args.quiet);
+    });
+    let slot = slot.await.map_err(ExecError::Slots)?;
+    let build_directory = if has_view { places.view().join("build") } else { slot.directory.join("build") };
+    let facts = facts(&args, &checkout, toolchain.as_ref().ok(), &environment);
+    let target = target(&checkout, toolchain.as_ref(), &args, &environment, &build_directory);
+    let why_no_target = match &target {
+        Target::Off { why } => Some(why.clone()),
+        Target::Lane(_) => None,
+    };
+    let intent = Intent { facts, slot: slot.number, owner: owner()?, target };
+    let (begun, access) = desk.begin(intent).await.map_err(ExecError::Desk)?;
+    tracing::debug!(job.execution = %begun.execution, "job step: leased");
+
+    let restored = restore(&settings, &places, &begun, &mut checkout, &mut warnings);
+    if has_view {
+        let bind = Bind { source: slot.directory.clone(), target: places.view() };
+        supervisor.bind(vec![bind]).await.map_err(ExecError::Supervise)?.map_err(ExecError::View)?;
+    }
+    let mut told = Told::new(&args, &checkout, slot.number, &begun, restored, why_no_target);
+    let compile = match wrapper(&settings.file.compiler_cache, &environment, &places.programs()) {
+        Err(without) => Err(without),
+        Ok(program) => {
+            let slot = &slot.directory;
+            CompileCache::start(program, &desk, &begun, &access, &mut supervisor, slot, &environment).await
+        }
+    };
+    let start = command(&args, &directory, &begun, compile.as_ref().ok(), &build_directory);
+    tracing::debug!(job.execution = %begun.execution, "job step: prepared");
+    desk.started(begun.execution).await.map_err(ExecError::Desk)?;
+    tracing::debug!(job.execution = %begun.execution, "job step: started");
+
+    let limits = Limits {
+        stop_grace: settings.file.exec.stop_grace.0.to_duration(),
+        time_limit: args.time_limit.or(settings.file.exec.time_limit.map(|t| t.0)).map(Millis::to_duration),
+    };
+    let (outcome, ran) = watch(&mut supervisor, start, limits, &desk, &begun).await?;
+    let outcome = with_disk(outcome, &[&checkout.top, &slot.directory]);
+    tracing::debug!(job.execution = %begun.execution, "job step: ended");
+    match compile {
+        Ok(cache) => told.counted(cache.finish().await),
+        Err(without) => told.without(&without),
+    }
+    let (swept, usage) = supervisor.sweep().await;
+    tracing::debug!(job.execution = %begun.execution, "job step: swept");
+    let compile = told.compile_counts();
+    let receipt = desk.finish(Finish { begun, checkout, outcome, ran, swept, usage, compile }).await;
+    let receipt = receipt.map_err(ExecError::Desk)?;
+    tracing::debug!(job.execution = %receipt.execution, "job step: recorded");
+    // The slot is free before anybody is told that the job is done.
+    drop(slot);
+    if matches!(desk, Desk::Here(_)) {
+        start_upkeep(&own, &settings, &mut warnings);
+    }
+    warnings.extend(receipt.warnings.clone());
+    told.print(outcome, ran, &receipt, &warnings);
+    if let Some(path) = &args.receipt {
+        let written = told.write_receipt(path, outcome, ran, &usage, &receipt);
+        written.map_err(|cause| ExecError::Receipt { path: path.clone(), cause })?;
+    }
+    Ok(outcome.exit_code())
+}
+
+/// Whether a warm target is possible here, and in which lane.
+fn target(
+    checkout: &Checkout,
+    toolchain: Result<&Toolchain, &checkout::ToolchainError>,
+    args: &ExecArgs,
+    environment: &Environment,
+    build_directory: &Path,
+) -> Target {
+    let off = |why: String| Target::Off { why };
+    let has_manifest = |path: &String| path == "Cargo.toml" || path.ends_with("/Cargo.toml");
+    if !checkout.listing.files.keys().any(has_manifest) {
+        return off("there is no Cargo.toml in this checkout".to_owned());
+    }
+    let toolchain = match toolchain {
+        Ok(toolchain) => toolchain,
+        Err(error) => return off(chain(error)),
+    };
+    if !toolchain.has_build_directory() {
+        return off(format!(
+            "{} cannot keep intermediate files apart from target/ (build.build-dir came with 1.91)",
+            toolchain.cargo
+        ));
+    }
+    if let Some(own) = environment.text("CARGO_BUILD_BUILD_DIR") {
+        return off(format!("CARGO_BUILD_BUILD_DIR is set to {own} already, and the job's own choice stands"));
+    }
+    let paths = LanePaths {
+        workspace: checkout.top.clone(),
+        build_directory: build_directory.to_owned(),
+        cargo_home: environment.cargo_home().unwrap_or_default(),
+    };
+    let key = LaneKey::new(checkout.repository.clone(), args.job.clone(), toolchain, paths);
+    Target::Lane(Box::new(key.with_environment(environment.texts())))
+}
+
+fn owner() -> Result<Owner, ExecError> {
+    let own = processes::identify(std::process::id()).map_err(ExecError::Identity)?;
+    Ok(Owner { pid: own.pid, process_start_ticks: own.start_ticks, boot_id: own.boot_id })
+}
+
+/// The times belong to the checkout, so whoever owns it sets them: this process and not a daemon.
+fn restore(
+    settings: &Settings,
+    places: &Places,
+    begun: &Begun,
+    checkout: &mut Checkout,
+    warnings: &mut Vec<String>,
+) -> Restored {
+    let Some(lease) = &begun.lease else { return Restored::default() };
+    let (budget, reserve) = (settings.file.targets.budget.0, settings.file.targets.free_reserve.0);
+    let clock = hearth_host::clock::SystemClock::default();
+    let restored = Targets::open(&places.targets(), &places.trash(), budget, reserve)
+        .map_err(|error| chain(&error))
+        .and_then(|targets| targets.restore(lease, checkout, &clock).map_err(|error| error.to_string()));
+    restored.unwrap_or_else(|why| {
+        // Times that stay new only cost a rebuild.
+        warnings.push(format!("the times of unchanged files could not be restored: {why}"));
+        Restored::default()
+    })
+}
+
+fn command(
+    args: &ExecArgs,
+    directory: &Path,
+    begun: &Begun,
+    compile: Option<&CompileCache>,
+    build_directory: &Path,
+) -> Start {
+    let mut environment = compile.map(CompileCache::for_job).unwrap_or_default();
+    environment.push((Raw::from(EXECUTION), Some(Raw::from(begun.execution.to_string()))));
+    if begun.lease.is_some() {
+        // A constant of the view: every CARGO_ variable is part of sccache's key.
+        environment.push((Raw::from("CARGO_BUILD_BUILD_DIR"), Some(Raw::from(build_directory))));
+    }
+    let (program, arguments) = args.command.split_first().expect("clap requires a command");
+    Start {
+        name: JOB.to_owned(),
+        program: Raw::from(program),
+        arguments: arguments.iter().map(Raw::from).collect(),
+        directory: Raw::from(directory),
+        environment,
+        stdio: Stdio::Inherit,
+    }
+}
+
+async fn watch(
+    supervisor: &mut Supervisor,
+    start: Start,
+    limits: Limits,
+    desk: &Desk,
+    begun: &Begun,
+) -> Result<(Outcome, Millis), ExecError> {
+    let (tell, mut beats) = tokio::sync::mpsc::unbounded_channel();
+    let running = supervisor.run(start, limits, move |ran| {
+        let _ended = tell.send(ran);
+    });
+    // The second future ends when the first has dropped its sender, so no beat is left behind.
+    let beating = async {
+        while let Some(ran) = beats.recv().await {
+            desk.beat(begun.execution, ran).await;
+        }
+    };
+    let (ended, ()) = tokio::join!(running, beating);
+    ended.map_err(ExecError::Supervise)
+}
+
+/// A failure on a disk without room is told apart from the job's own.
+fn with_disk(outcome: Outcome, paths: &[&Path]) -> Outcome {
+    let Outcome::Exited { code } = outcome else { return outcome };
+    let is_full = |path: &&Path| space::of(path).is_ok_and(|room| room.available < FULL);
+    if code != 0 && paths.iter().any(is_full) { Outcome::DiskFull { code } } else { outcome }
+}
+
+/// Without a daemon, a process of its own makes the next clone ready while the caller goes on.
+fn start_upkeep(own: &Path, settings: &Settings, warnings: &mut Vec<String>) {
+    use std::os::unix::process::CommandExt;
+    let mut command = std::process::Command::new(own);
+    command.arg("upkeep").arg("--state").arg(&settings.state).env_remove(EXECUTION);
+    let null = std::process::Stdio::null;
+    command.stdin(null()).stdout(null()).stderr(null()).process_group(0);
+    if let Err(error) = command.spawn() {
+        warnings.push(format!("the next clone could not be made ready: {error}"));
+    }
+}

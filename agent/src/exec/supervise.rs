@@ -1,0 +1,286 @@
+//! One command under a guard: started, watched, told of signals, and ended with everything it started.
+
+use std::ffi::OsStr;
+use std::io;
+use std::time::{Duration, Instant};
+
+use hearth_host::guard::{Event, Guard, GuardError, How, Start};
+use hearth_host::signals::{self, Source, StopSignal};
+use hearth_host::view::Bind;
+use hearth_model::{Millis, Outcome, UsageReading};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant as TokioInstant, sleep_until};
+
+use crate::targets::Swept;
+
+/// The guard's name for the job's command.
+pub(super) const JOB: &str = "job";
+const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
+/// How often the ledger hears that the job still runs.
+const BEAT: Duration = Duration::from_secs(10);
+/// A guard answers in a millisecond; this is for a machine that is out of memory.
+const GUARD_LIMIT: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+pub enum SuperviseError {
+    #[error("cannot look after a job")]
+    Guard(#[source] GuardError),
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+    #[error("the guard process died before the job was started")]
+    GuardLost,
+}
+
+/// How long a job may take to end.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub stop_grace: Duration,
+    pub time_limit: Option<Duration>,
+}
+
+/// A guard with our ears on it and on the signals that are meant for us.
+#[derive(Debug)]
+pub struct Supervisor {
+    guard: Guard,
+    events: UnboundedReceiver<Event>,
+    signals: UnboundedReceiver<StopSignal>,
+    is_guard_lost: bool,
+    /// A daemon of the job that has ended before it was asked to.
+    ended: Vec<String>,
+}
+
+impl Supervisor {
+    /// Starts the guard. `own` is this very program, which is also the guard's.
+    pub fn start(own: &OsStr) -> Result<Self, SuperviseError> {
+        let (tell_signal, signals) = unbounded_channel();
+        // A signal that comes before the job has started waits in the channel and ends it right after.
+        let tell = move |signal| {
+            let _job_has_ended = tell_signal.send(signal);
+        };
+        signals::on_stop_signals(tell).map_err(SuperviseError::Signals)?;
+        let (tell_event, events) = unbounded_channel();
+        let guard = Guard::start(own, &[super::GUARD_COMMAND], move |event| drop(tell_event.send(event)));
+        let guard = guard.map_err(SuperviseError::Guard)?;
+        Ok(Self { guard, events, signals, is_guard_lost: false, ended: Vec::new() })
+    }
+
+    /// Tries to get a mount namespace; `false` where the system has none for us.
+    pub async fn enter_view(&mut self) -> Result<bool, SuperviseError> {
+        self.guard.enter_private_view().map_err(SuperviseError::Guard)?;
+        let answer = self.answer(|event| match event {
+            Event::Entered { errno } => Some(errno.is_none()),
+            _ => None,
+        });
+        answer.await
+    }
+
+    pub async fn bind(&mut self, binds: Vec<Bind>) -> Result<Result<(), io::Error>, SuperviseError> {
+        self.guard.bind(binds).map_err(SuperviseError::Guard)?;
+        let answer = self.answer(|event| match event {
+            Event::Bound { errno } => Some(errno.map_or(Ok(()), |e| Err(io::Error::from_raw_os_error(e)))),
+            _ => None,
+        });
+        answer.await
+    }
+
+    /// Starts a process under the guard.
+    pub async fn start_process(&mut self, start: Start) -> Result<Result<(), io::Error>, SuperviseError> {
+        self.guard.start_process(start).map_err(SuperviseError::Guard)?;
+        let answer = self.answer(|event| match event {
+            Event::Started { .. } => Some(Ok(())),
+            Event::NotStarted { errno, .. } => Some(Err(io::Error::from_raw_os_error(errno))),
+            _ => None,
+        });
+        answer.await
+    }
+
+    /// Whether this process has ended already.
+    pub fn has_ended(&mut self, name: &str) -> bool {
+        while let Ok(event) = self.events.try_recv() {
+            self.note(event);
+        }
+        self.is_guard_lost || self.ended.iter().any(|ended| ended == name)
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Ended { name, .. } => self.ended.push(name),
+            Event::GuardLost => self.is_guard_lost = true,
+            _ => {}
+        }
+    }
+
+    async fn answer<T>(&mut self, wanted: impl Fn(Event) -> Option<T>) -> Result<T, SuperviseError> {
+        let limit = TokioInstant::now() + GUARD_LIMIT;
+        loop {
+            let event = tokio::time::timeout_at(limit, self.events.recv()).await;
+            let Ok(Some(event)) = event else { return Err(SuperviseError::GuardLost) };
+            if let Event::Ended { .. } | Event::GuardLost = event {
+                self.note(event);
+                if self.is_guard_lost {
+                    return Err(SuperviseError::GuardLost);
+                }
+                continue;
+            }
+            if let Some(answer) = wanted(event) {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Starts the command and stays with it to its end. `on_beat` is called every ten seconds with the time so far.
+    pub async fn run(
+        &mut self,
+        start: Start,
+        limits: Limits,
+        mut on_beat: impl FnMut(Millis),
+    ) -> Result<(Outcome, Millis), SuperviseError> {
+        let began = Instant::now();
+        if let Err(error) = self.start_process(start).await? {
+            let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+            return Ok((Outcome::NeverStarted { code }, Millis(0)));
+        }
+        let ran = || Millis::from(began.elapsed());
+        let began_waiting = TokioInstant::now();
+        let mut stopping = Stopping::No;
+        let mut next_beat = began_waiting + BEAT;
+        let time_limit = limits.time_limit.map(|limit| began_waiting + limit);
+        loop {
+            // Every branch can be dropped: channels keep what was not received, and the times are absolute.
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(Event::Ended { name, how }) if name == JOB => return Ok((stopping.outcome(how), ran())),
+                    Some(Event::GuardLost) | None => {
+                        self.is_guard_lost = true;
+                        return Ok((Outcome::Lost, ran()));
+                    }
+                    Some(event) => self.note(event),
+                },
+                Some(signal) = self.signals.recv() => {
+                    let again = !matches!(stopping, Stopping::No);
+                    if again {
+                        self.signal_job(SIGKILL)?;
+                    } else if signal.source == Source::Process {
+                        self.signal_job(signal.number)?;
+                    }
+                    stopping = stopping.asked(Cause::Signal(signal.number), limits.stop_grace);
+                }
+                () = sleep_until(time_limit.unwrap_or(next_beat)), if time_limit.is_some() && !stopping.is_asked() => {
+                    self.signal_job(SIGTERM)?;
+                    stopping = stopping.asked(Cause::TimeLimit, limits.stop_grace);
+                }
+                () = sleep_until(stopping.deadline().unwrap_or(next_beat)), if stopping.deadline().is_some() => {
+                    self.signal_job(SIGKILL)?;
+                    stopping = stopping.killed();
+                }
+                () = sleep_until(next_beat) => {
+                    on_beat(ran());
+                    next_beat += BEAT;
+                }
+            }
+        }
+    }
+
+    fn signal_job(&mut self, number: i32) -> Result<(), SuperviseError> {
+        self.guard.signal(JOB, number).map_err(SuperviseError::Guard)
+    }
+
+    /// Ends everything that is left of the job.
+    pub async fn sweep(mut self) -> (Swept, UsageReading) {
+        // A guard that died has been swept after by our own side of it.
+        if self.is_guard_lost || self.guard.sweep().is_err() {
+            return (Swept::AllGone, UsageReading::NOT_MEASURED);
+        }
+        let limit = TokioInstant::now() + GUARD_LIMIT;
+        loop {
+            match tokio::time::timeout_at(limit, self.events.recv()).await {
+                Ok(Some(Event::Swept { remaining, usage, .. })) => {
+                    let swept = if remaining == 0 { Swept::AllGone } else { Swept::ProcessesLeft };
+                    return (swept, usage.reading());
+                }
+                Ok(Some(Event::GuardLost)) => return (Swept::AllGone, UsageReading::NOT_MEASURED),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return (Swept::ProcessesLeft, UsageReading::NOT_MEASURED),
+            }
+        }
+    }
+}
+
+/// Why a job is being stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Signal(i32),
+    TimeLimit,
+}
+
+/// Where a job is between being asked to stop and having ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopping {
+    No,
+    Asked { cause: Cause, kill_at: TokioInstant },
+    Killed { cause: Cause },
+}
+
+impl Stopping {
+    /// The first cause stands, whatever comes after it.
+    fn asked(self, cause: Cause, grace: Duration) -> Self {
+        match self {
+            Self::No => Self::Asked { cause, kill_at: TokioInstant::now() + grace },
+            other => other.killed(),
+        }
+    }
+
+    fn killed(self) -> Self {
+        match self {
+            Self::Asked { cause, .. } | Self::Killed { cause } => Self::Killed { cause },
+            Self::No => Self::No,
+        }
+    }
+
+    fn is_asked(self) -> bool {
+        self != Self::No
+    }
+
+    fn deadline(self) -> Option<TokioInstant> {
+        match self {
+            Self::Asked { kill_at, .. } => Some(kill_at),
+            Self::No | Self::Killed { .. } => None,
+        }
+    }
+
+    fn outcome(self, how: How) -> Outcome {
+        let code = match how {
+            How::Exited(code) => code,
+            How::Signaled(signal) => 128 + signal,
+        };
+        match self {
+            Self::No => match how {
+                How::Exited(code) => Outcome::Exited { code },
+                How::Signaled(signal) => Outcome::Signaled { signal },
+            },
+            Self::Asked { cause, .. } | Self::Killed { cause } => match cause {
+                Cause::Signal(signal) => Outcome::Cancelled { signal, code },
+                Cause::TimeLimit => Outcome::TimedOut,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_cause_of_a_stop_is_its_outcome() {
+        let grace = Duration::from_secs(10);
+        let asked = Stopping::No.asked(Cause::TimeLimit, grace);
+        assert_eq!(asked.deadline(), Some(TokioInstant::now() + grace));
+        let again = asked.asked(Cause::Signal(2), grace);
+        assert_eq!(again, Stopping::Killed { cause: Cause::TimeLimit });
+        assert_eq!(again.outcome(How::Signaled(9)), Outcome::TimedOut);
+        let cancelled = Stopping::No.asked(Cause::Signal(15), grace);
+        assert_eq!(cancelled.outcome(How::Exited(0)), Outcome::Cancelled { signal: 15, code: 0 });
+        assert_eq!(Stopping::No.outcome(How::Signaled(11)), Outcome::Signaled { signal: 11 });
+    }
+}

@@ -1,0 +1,215 @@
+//! One job's way through the machine, in the order in which it happens. Each step is written down before it is done,
+//! and may be done again after a crash.
+//!
+//! ```text
+//!  begin: accepted in the ledger ─▶ scopes ─▶ lease        started: in the ledger, before the command exists
+//!    └────────────── the caller runs the command in the slot and beats ──────────────┐
+//!  finish: clone given back ◀─ measures and end in the ledger ◀─────────────────────┘
+//! ```
+
+use hearth_ledger::{Fact, LedgerError, Observation, Owner, Period, Place};
+use hearth_model::{
+    CompileCounts, ExecutionId, JobFacts, Measures, Millis, Outcome, SlotNumber, UsageReading, WarmTarget,
+};
+use hearth_trust::{Claims, Trust, classify};
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::checkout::Checkout;
+use crate::targets::{GivenBack, LaneKey, Lease, Swept, TargetsError};
+
+/// A job token outlives the longest job that GitHub allows by a little.
+const TOKEN_LIFE: Millis = Millis::from_minutes(6 * 60 + 30);
+
+#[derive(Debug, thiserror::Error)]
+pub enum JourneyError {
+    #[error("cannot write the job into the ledger, so it is not started")]
+    Ledger(#[source] LedgerError),
+    #[error("cannot use the slot")]
+    Slot(#[source] TargetsError),
+}
+
+/// What a job wants to begin with. The caller holds the slot.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Intent {
+    pub facts: JobFacts,
+    pub slot: SlotNumber,
+    pub owner: Owner,
+    pub target: Target,
+}
+
+/// Whether the job can use a warm target.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    Lane(Box<LaneKey>),
+    Off { why: String },
+}
+
+/// A job that is in the ledger and has what it needs.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Begun {
+    pub execution: ExecutionId,
+    pub trust: Trust,
+    pub lease: Option<Lease>,
+    /// What the compile cache node believes of this job.
+    pub claims: Claims,
+}
+
+/// A job that has ended, with everything that is known of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Finish {
+    pub begun: Begun,
+    pub checkout: Checkout,
+    pub outcome: Outcome,
+    pub ran: Millis,
+    pub swept: Swept,
+    pub usage: UsageReading,
+    pub compile: Option<CompileCounts>,
+}
+
+/// What the caller can tell a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    pub execution: ExecutionId,
+    pub warm_target: WarmTarget,
+    pub given_back: Option<GivenBack>,
+    pub billable_minutes: u64,
+    /// `2026-11`, and what this repository was charged in it, this job included.
+    pub month: String,
+    pub month_minutes: u64,
+    /// Things that went wrong beside the job, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Accepts the job into the ledger, decides its scopes and leases its target.
+pub fn begin(app: &App, intent: Intent) -> Result<Begun, JourneyError> {
+    let now = app.clock.now();
+    let execution = ExecutionId::new(now);
+    let cpu_count = std::thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok());
+    let place = Place { machine: hearth_host::users::host_name(), slot: intent.slot, cpu_count, owner: intent.owner };
+    let accepted = Fact::Accepted { at: now, facts: Box::new(intent.facts.clone()), place };
+    let accepted = Observation::by_agent(execution, 0, now, accepted);
+    app.book.append(&[accepted]).map_err(JourneyError::Ledger)?;
+
+    let trust = classify(&intent.facts);
+    let lease = match &intent.target {
+        Target::Off { .. } => None,
+        Target::Lane(key) => {
+            let slot = app.places.slot(intent.slot);
+            let lease = app.targets.lease(&slot, execution, key, &trust.reads, app.clock.as_ref());
+            Some(lease.map_err(JourneyError::Slot)?)
+        }
+    };
+    let claims = Claims {
+        execution,
+        repository: intent.facts.repository,
+        reads: trust.reads.clone(),
+        writes: trust.writes.clone(),
+        expires_at: now + TOKEN_LIFE,
+        quota: None,
+    };
+    Ok(Begun { execution, trust, lease, claims })
+}
+
+/// Writes the start down. The command is started after this returned.
+pub fn started(app: &App, execution: ExecutionId) -> Result<(), JourneyError> {
+    let at = app.clock.now();
+    let started = Observation::by_agent(execution, 1, at, Fact::Started { at });
+    app.book.append(&[started]).map_err(JourneyError::Ledger)
+}
+
+/// Says that the job still runs.
+pub fn beat(app: &App, execution: ExecutionId, ran: Millis) -> Result<(), JourneyError> {
+    app.book.heartbeat(execution, ran).map_err(JourneyError::Ledger)
+}
+
+/// Writes the end down and gives the clone back. The ledger comes first: a clone can be made again, a minute cannot.
+pub fn finish(app: &App, finish: Finish) -> Result<Receipt, JourneyError> {
+    let Finish { begun, checkout, outcome, ran, swept, usage, compile } = finish;
+    let at = app.clock.now();
+    let tree = checkout.listing.identity();
+    let warm_target =
+        begun.lease.as_ref().map_or(WarmTarget::Unknown, |l| l.fit(&tree, checkout.lock_digest.as_deref()));
+    let measures = Measures {
+        usage,
+        warm_target,
+        warm_bytes: begun.lease.as_ref().and_then(Lease::warm_bytes),
+        compile,
+        compile_useful: None,
+        compile_total: None,
+        build_fingerprint: begun.lease.as_ref().map(|lease| fingerprint(&lease.key, &tree)),
+        full_build: compile.and_then(|counts| is_full_build(warm_target, counts)),
+    };
+    let say = |sequence, fact| Observation::by_agent(begun.execution, sequence, at, fact);
+    app.book
+        .append(&[say(2, Fact::Measured { measures: Box::new(measures) }), say(3, Fact::Ended { at, outcome, ran })])
+        .map_err(JourneyError::Ledger)?;
+
+    let mut warnings = Vec::new();
+    let given_back = begun.lease.and_then(|lease| {
+        let writes = begun.trust.writes.as_ref();
+        match app.targets.give_back(&lease, outcome, swept, writes, &checkout, app.clock.as_ref()) {
+            Ok(given_back) => Some(given_back),
+            Err(error) => {
+                warnings.push(format!("the warm target is lost: {}", chain(&error)));
+                None
+            }
+        }
+    });
+    let (month, month_minutes) = month_so_far(app, &checkout.repository, &mut warnings);
+    Ok(Receipt {
+        execution: begun.execution,
+        warm_target,
+        given_back,
+        billable_minutes: if matches!(outcome, Outcome::NeverStarted { .. }) { 0 } else { ran.billable_minutes() },
+        month,
+        month_minutes,
+        warnings,
+    })
+}
+
+/// Two builds with equal fingerprints are one build done twice.
+fn fingerprint(key: &LaneKey, tree: &str) -> String {
+    blake3::hash(format!("{} {tree}", key.id()).as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// Whether at least half of what could have come from a cache was compiled. `None` when nothing was asked of the
+/// compiler, because then there was no build.
+fn is_full_build(warm_target: WarmTarget, counts: CompileCounts) -> Option<bool> {
+    let asked = counts.hits + counts.misses;
+    match warm_target {
+        _ if asked == 0 => None,
+        WarmTarget::None => Some(counts.misses * 2 >= asked),
+        WarmTarget::Exact => Some(false),
+        // How many units were fresh is not known, so neither is the share.
+        WarmTarget::Partial | WarmTarget::Unknown => None,
+    }
+}
+
+fn month_so_far(app: &App, repository: &str, warnings: &mut Vec<String>) -> (String, u64) {
+    let read = || {
+        let period = Period::month_of(app.clock.now(), &app.settings.file.report.zone)?;
+        let data = app.book.month(&period, Some(repository))?;
+        Ok::<_, LedgerError>((period.label, data.cells.iter().map(|cell| cell.sums.billable_minutes).sum()))
+    };
+    read().unwrap_or_else(|error| {
+        warnings.push(format!("the month's minutes could not be read: {}", chain(&error)));
+        (String::new(), 0)
+    })
+}
+
+/// An error with all its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,19 @@
+//! Hearth, the agent. One room per capability; `ARCHITECTURE.md` says how a job walks through them.
+
+pub mod environment;
+pub mod places;
+pub mod settings;
+
+pub mod checkout;
+pub mod compiler_cache;
+pub mod slots;
+pub mod targets;
+
+pub mod app;
+pub mod journey;
+
+pub mod desk;
+pub mod exec;
+pub mod upkeep;
+
+pub mod cli;

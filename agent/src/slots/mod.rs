@@ -1,0 +1,113 @@
+//! Slots: places on this machine that carry one job at a time. Who holds a slot's lock file owns the slot; the kernel
+//! lets go of it when its holder dies, so a crash never blocks one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hearth_host::lock::FileLock;
+use hearth_model::SlotNumber;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::places::Places;
+
+/// How often a waiting job looks for a free slot. The kernel wakes nobody when one of several locks becomes free.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+#[derive(Debug, thiserror::Error)]
+pub enum SlotsError {
+    #[error("cannot use the slot directory {path}")]
+    Directory {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// The section `[slots]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlotsFile {
+    /// How many jobs this machine carries at a time.
+    #[schemars(range(min = 1, max = 256))]
+    pub count: u16,
+}
+
+impl Default for SlotsFile {
+    fn default() -> Self {
+        Self { count: 2 }
+    }
+}
+
+/// A slot that is ours until dropped.
+#[derive(Debug)]
+pub struct Slot {
+    pub number: SlotNumber,
+    pub directory: PathBuf,
+    _lock: FileLock,
+}
+
+/// What a look over the slots finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Occupancy {
+    Free,
+    Busy,
+}
+
+/// Takes the first free slot, or says `None`.
+pub fn try_claim(places: &Places, count: u16) -> Result<Option<Slot>, SlotsError> {
+    for number in (0..count).map(SlotNumber) {
+        let directory = places.slot(number);
+        let failed = |cause| SlotsError::Directory { path: directory.clone(), cause };
+        fs::create_dir_all(directory.join("tmp")).map_err(failed)?;
+        if let Some(mut lock) = FileLock::try_exclusive(&directory.join("lock")).map_err(failed)? {
+            lock.sign(&format!("{}\n", std::process::id())).map_err(failed)?;
+            return Ok(Some(Slot { number, directory, _lock: lock }));
+        }
+    }
+    Ok(None)
+}
+
+/// Waits for a slot; `on_wait` is called once, when there is none at first.
+pub async fn claim(places: &Places, count: u16, on_wait: impl FnOnce()) -> Result<Slot, SlotsError> {
+    let mut on_wait = Some(on_wait);
+    loop {
+        if let Some(slot) = try_claim(places, count)? {
+            return Ok(slot);
+        }
+        if let Some(tell) = on_wait.take() {
+            tell();
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Who is where, without taking anything for longer than the look.
+pub fn occupancy(places: &Places, count: u16) -> Vec<(SlotNumber, Occupancy)> {
+    let busy = |path: &Path| path.exists() && matches!(FileLock::try_exclusive(path), Ok(None));
+    (0..count)
+        .map(SlotNumber)
+        .map(|n| (n, if busy(&places.slot(n).join("lock")) { Occupancy::Busy } else { Occupancy::Free }))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_carries_one_job() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = Places::open(dir.path()).unwrap();
+        let first = try_claim(&places, 2).unwrap().unwrap();
+        let second = try_claim(&places, 2).unwrap().unwrap();
+        assert_eq!((first.number, second.number), (SlotNumber(0), SlotNumber(1)));
+        assert!(try_claim(&places, 2).unwrap().is_none());
+        drop(first);
+        assert_eq!(occupancy(&places, 2), [(SlotNumber(0), Occupancy::Free), (SlotNumber(1), Occupancy::Busy)]);
+        assert_eq!(try_claim(&places, 2).unwrap().unwrap().number, SlotNumber(0));
+    }
+}

@@ -1,0 +1,1 @@
+//! `hearth targets list|why|inspect|prune`.
