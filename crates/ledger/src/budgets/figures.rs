@@ -91,7 +91,7 @@ impl Figures {
             }
             return;
         }
-        let of = format!("{jobs} jobs");
+        let of = counted(jobs, "jobs");
         let billable = charge.sums.billable_minutes;
         let billable_time = Amount::Time(Millis::from_minutes(billable));
         self.set(MonthBillable, Reading::exactly(billable_time, Basis::JobMinutesBillable, &of));
@@ -113,7 +113,7 @@ impl Figures {
 
         let runs = month.ci.runs + month.release.runs;
         let wall = Amount::Time(month.ci.wall + month.release.wall);
-        self.set(MonthWall, Reading::exactly(wall, Basis::Wall, format!("wall-clock of {runs} runs, added up")));
+        self.set(MonthWall, Reading::exactly(wall, Basis::Wall, format!("{}, added up", counted(runs, "runs"))));
     }
 
     fn read_runs(&mut self, month: &MonthData) {
@@ -222,7 +222,15 @@ impl Figures {
 }
 
 fn worst_of(count: u64, what: &str) -> String {
-    format!("worst of {count} {what}")
+    format!("worst of {}", counted(count, what))
+}
+
+/// `what` is a plural that ends in `s`.
+fn counted(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {}", what.trim_end_matches('s')),
+        count => format!("{count} {what}"),
+    }
 }
 
 fn count_efficiency(ci: &KindOfRuns, release: &KindOfRuns) -> Option<Amount> {
