@@ -14,6 +14,7 @@ pub mod journey;
 
 pub mod desk;
 pub mod exec;
+pub mod report;
 pub mod upkeep;
 
 pub mod cli;
