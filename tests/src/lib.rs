@@ -1,3 +1,11 @@
 //! What tests from outside have in common. Nothing of the product depends on this package.
 
 pub mod tidy;
+
+pub mod binary;
+pub mod environment;
+pub mod job;
+pub mod repository;
+pub mod skip;
+pub mod wait;
+pub mod world;

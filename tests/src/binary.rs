@@ -1,0 +1,53 @@
+//! The real `hearth`, built when it is missing or stale, by the profile of the tests. Never anything but cargo decides
+//! what is stale.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::environment::Environment;
+
+/// The program under test.
+pub fn hearth() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let environment = Environment::of_this_process();
+        environment.binary().unwrap_or_else(|| build(&environment))
+    })
+}
+
+fn build(environment: &Environment) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package stands below the root");
+    // Several test binaries run at once; the others find it done.
+    let own = std::env::current_exe().expect("this program knows its file");
+    let lock = File::create(own.with_file_name("hearth-tests.lock")).expect("the target directory can be written");
+    lock.lock().expect("a file in the target directory can be locked");
+    let mut cargo = Command::new(environment.cargo());
+    cargo.current_dir(root).args(["build", "--package", "hearth", "--bin", "hearth", "--profile", profile(&own)]);
+    cargo.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
+    for name in environment.of_this_package() {
+        cargo.env_remove(name);
+    }
+    let output = cargo.output().expect("cargo can be started");
+    assert!(output.status.success(), "hearth does not build");
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let executable = messages.lines().rev().find_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    });
+    executable.expect("cargo names the executable that it built")
+}
+
+/// The profile that this very program was built by, from where it stands: `<target>/<directory of the profile>/…`.
+fn profile(own: &Path) -> &'static str {
+    let directories = own.ancestors().filter_map(|path| path.file_name()?.to_str());
+    let mut known = directories.filter_map(|name| match name {
+        "debug" => Some("dev"),
+        "release" => Some("release"),
+        _ => None,
+    });
+    known.next().unwrap_or("dev")
+}
