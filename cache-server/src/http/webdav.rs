@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Request, StatusCode};
+use tokio::time::timeout;
 
 use super::inflow::Inflow;
 use super::reply::{self, Reply, ReplyBody};
@@ -63,7 +64,7 @@ pub(crate) async fn answer(request: Request<Incoming>, objects: Option<impl Obje
         }
         ref method => match method.as_str() {
             "PROPFIND" => {
-                skip(body).await;
+                skip(body, around.limits).await;
                 properties(head.uri.path(), &place)
             }
             "MKCOL" => reply::status(match place {
@@ -145,13 +146,13 @@ fn length_of(headers: &HeaderMap) -> Result<u64, Malformed> {
         .ok_or(Malformed)
 }
 
-/// Reads a small body and drops it, so that the connection can go on; a big one ends the connection.
-async fn skip(mut body: Incoming) {
+/// Reads a small body and drops it, so that the connection can go on; a big or a stalled one ends the connection.
+async fn skip(mut body: Incoming, limits: &Limits) {
     let mut skipped = 0;
     while skipped < SMALL_BODY {
-        match body.frame().await {
-            Some(Ok(frame)) => skipped += frame.data_ref().map_or(0, |bytes| bytes.len() as u64),
-            Some(Err(_)) | None => return,
+        match timeout(limits.client_stall, body.frame()).await {
+            Ok(Some(Ok(frame))) => skipped += frame.data_ref().map_or(0, |bytes| bytes.len() as u64),
+            Ok(Some(Err(_)) | None) | Err(_) => return,
         }
     }
 }

@@ -53,11 +53,26 @@ async fn a_full_disk_declines_writes_and_goes_on_reading() {
     let world = World::at(&disk.path().join("cache"), ManualClock::at(NOW), |_| {}).await;
     assert_eq!(world.put(&key(1), &trusted(), &body(1, 500_000)).await, 201);
     let filler = disk.fill();
-    assert_eq!(world.put(&key(2), &trusted(), &body(2, 500_000)).await, 507);
+    // More than removing everything would make room for, so nothing is removed.
+    assert_eq!(world.put(&key(2), &trusted(), &body(2, 900_000)).await, 507);
     world.get(&key(1), &trusted()).await.is(&body(1, 500_000), "read back");
     assert!(world.unfinished().is_empty());
     std::fs::remove_file(filler).unwrap();
-    assert_eq!(world.put(&key(2), &trusted(), &body(2, 500_000)).await, 201);
+    assert_eq!(world.put(&key(2), &trusted(), &body(2, 900_000)).await, 201);
+    assert_eq!(world.node.status().evicted, 0);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn on_a_full_disk_old_objects_make_room_for_the_next_write() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let world = World::at(&disk.path().join("cache"), ManualClock::at(NOW), |_| {}).await;
+    world.settled().await;
+    assert_eq!(world.put(&key(1), &trusted(), &body(1, 500_000)).await, 201);
+    disk.fill();
+    assert_eq!(world.put(&key(2), &trusted(), &body(2, 400_000)).await, 507);
+    world.until(|status| status.evicted == 1).await;
+    assert_eq!(world.put(&key(2), &trusted(), &body(2, 400_000)).await, 201);
     world.stop().await;
 }
 

@@ -90,6 +90,17 @@ async fn oversized_and_broken_heads_are_refused() {
 }
 
 #[tokio::test]
+async fn a_body_that_nobody_needs_is_not_waited_for() {
+    let world = World::with(|config| config.limits.client_stall = std::time::Duration::from_millis(50)).await;
+    let head = "PROPFIND /a/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n";
+    let mut raw = Raw::connect(&world.address).await;
+    raw.send(head.as_bytes()).await;
+    assert_eq!(raw.status().await, Some(207));
+    raw.rest().await;
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn connections_over_the_limit_are_closed_at_once() {
     let world = World::with(|config| config.limits.connections = 1).await;
     let get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";

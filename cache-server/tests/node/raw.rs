@@ -11,7 +11,12 @@ impl Raw {
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
-        self.0.write_all(bytes).await.unwrap();
+        self.offer(bytes).await.unwrap();
+    }
+
+    /// Sends to somebody who may have closed.
+    pub(crate) async fn offer(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.write_all(bytes).await
     }
 
     /// The status of the next answer; `None` when the connection ends without one.
