@@ -10,6 +10,7 @@ use hearth_daemon::telemetry::{self, Surroundings};
 use crate::environment::Environment;
 use crate::exec::{self, ExecArgs};
 use crate::settings::{self, Settings, SettingsArgs};
+use crate::up::{self, UpArgs};
 
 /// Hearth itself failed before the command started, told apart from every exit code of a command (as env(1) does).
 const OWN_FAILURE: u8 = 125;
@@ -29,6 +30,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Exec(Box<ExecArgs>),
+    Up(UpArgs),
     #[command(hide = true)]
     Upkeep,
     /// The process between a job and its agent; started by `exec` itself
@@ -81,6 +83,10 @@ fn run(command: Command, settings: Settings, environment: Environment) -> anyhow
             let code = runtime()?.block_on(exec::run(*args, settings, environment))?;
             // A code is one byte to the system, whatever the command made of it.
             Ok(u8::try_from(code & 0xff).unwrap_or(OWN_FAILURE))
+        }
+        Command::Up(args) => {
+            runtime()?.block_on(up::run(args, settings, &environment))?;
+            Ok(0)
         }
         Command::Upkeep => {
             crate::upkeep::run_once(settings)?;

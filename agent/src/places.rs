@@ -101,6 +101,10 @@ impl Places {
     pub fn daemon_socket(&self) -> PathBuf {
         self.root.join("agent.sock")
     }
+    /// Where a running daemon says how it is reached.
+    pub fn announcement(&self) -> PathBuf {
+        self.root.join("daemon.json")
+    }
     pub fn token_key(&self) -> PathBuf {
         self.root.join("token.key")
     }

@@ -21,7 +21,7 @@ use crate::journey::{Begun, Finish, Intent, Target, chain};
 use crate::places::{Places, PlacesError};
 use crate::settings::Settings;
 use crate::slots::{self, SlotsError};
-use crate::targets::{LaneKey, LanePaths, Restored, Targets};
+use crate::targets::{GivenBack, LaneKey, LanePaths, Restored, Targets};
 
 /// A failed job on a disk with less room than this has failed because of it.
 const FULL: Bytes = Bytes::mib(4);
@@ -124,7 +124,7 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
     tracing::debug!(job.execution = %receipt.execution, "job step: recorded");
     // The slot is free before anybody is told that the job is done.
     drop(slot);
-    if matches!(desk, Desk::Here(_)) {
+    if matches!(desk, Desk::Here(_)) && receipt.given_back != Some(GivenBack::Unchanged) {
         start_upkeep(&own, &settings, &mut warnings);
     }
     warnings.extend(receipt.warnings.clone());

@@ -1,10 +1,18 @@
 //! What has to be done regularly and is on no job's path. Every task may be interrupted at any point and done again.
 
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_daemon::stop::Stop;
+use hearth_daemon::upkeep::{Failure, Report, Running, Task};
 use hearth_host::lock::FileLock;
+use tokio::sync::Notify;
 
 use crate::app::{App, AppError};
 use crate::settings::Settings;
-use crate::targets::TargetsError;
+use crate::targets::{TargetsError, Upkept};
 
 #[derive(Debug, thiserror::Error)]
 pub enum UpkeepError {
@@ -14,20 +22,87 @@ pub enum UpkeepError {
     Targets(TargetsError),
     #[error("cannot lock the upkeep of {path}")]
     Lock {
-        path: std::path::PathBuf,
+        path: PathBuf,
         #[source]
-        cause: std::io::Error,
+        cause: io::Error,
     },
 }
 
-/// One round for a machine without a daemon; nothing when another round is under way.
+/// One round for a machine without a daemon; nothing when another round is under way, except to come after it: what
+/// that round did not see any more is then seen by this one.
 pub fn run_once(settings: Settings) -> Result<(), UpkeepError> {
     let app = App::open(settings).map_err(UpkeepError::App)?;
     let path = app.places.upkeep_lock();
-    let lock = FileLock::try_exclusive(&path).map_err(|cause| UpkeepError::Lock { path, cause })?;
-    if lock.is_some() {
-        let done = app.targets.upkeep().map_err(UpkeepError::Targets)?;
-        tracing::info!("upkeep of warm targets: {done:?}");
-    }
+    let _lock = FileLock::exclusive(&path).map_err(|cause| UpkeepError::Lock { path, cause })?;
+    let done = app.targets.upkeep().map_err(UpkeepError::Targets)?;
+    tracing::info!("{}", in_words(&done));
     Ok(())
+}
+
+/// The tasks of a daemon.
+pub fn tasks(app: &Arc<App>) -> Vec<Box<dyn Task>> {
+    vec![Box::new(Clones(Arc::clone(app))), Box::new(Crashed(Arc::clone(app)))]
+}
+
+/// Makes clones ready as soon as a job has left a snapshot.
+pub async fn when_rung(app: Arc<App>, bell: Arc<Notify>, stop: Stop) {
+    loop {
+        // A ring that comes while a round is under way is kept for the next turn.
+        tokio::select! {
+            () = bell.notified() => {}
+            () = stop.requested() => return,
+        }
+        if let Err(error) = Clones(Arc::clone(&app)).run().await {
+            tracing::warn!("no clone could be made ready: {error}");
+        }
+    }
+}
+
+/// Clones ready, superseded and evicted snapshots gone, trash emptied.
+struct Clones(Arc<App>);
+
+impl Task for Clones {
+    fn name(&self) -> &'static str {
+        "clones"
+    }
+    fn every(&self) -> Duration {
+        Duration::from_mins(5)
+    }
+    fn run(&mut self) -> Running<'_> {
+        let app = Arc::clone(&self.0);
+        Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || app.targets.upkeep()).await??;
+            Ok(if done == Upkept::default() { Report::NothingToDo } else { Report::Done(in_words(&done)) })
+        })
+    }
+}
+
+/// Jobs whose process died are ended and booked.
+struct Crashed(Arc<App>);
+
+impl Task for Crashed {
+    fn name(&self) -> &'static str {
+        "crashed jobs"
+    }
+    fn every(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+    fn run(&mut self) -> Running<'_> {
+        let app = Arc::clone(&self.0);
+        Box::pin(async move {
+            let closed = tokio::task::spawn_blocking(move || app.recover()).await?.map_err(Failure::from)?;
+            Ok(if closed.is_empty() {
+                Report::NothingToDo
+            } else {
+                Report::Done(format!("booked {} lost jobs", closed.len()))
+            })
+        })
+    }
+}
+
+fn in_words(done: &Upkept) -> String {
+    format!(
+        "made {} clones ready ({} written), removed {} superseded and {} evicted snapshots ({} freed), emptied {} things",
+        done.prepared, done.cloned, done.superseded, done.evicted, done.freed, done.trash
+    )
 }

@@ -6,6 +6,7 @@ pub mod clones;
 pub mod guard;
 pub mod lock;
 pub mod processes;
+pub mod service_manager;
 pub mod signals;
 pub mod space;
 pub mod times;
