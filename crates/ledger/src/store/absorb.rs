@@ -12,7 +12,7 @@ use crate::journal::Journal;
 use crate::observation::Observation;
 use crate::prices::Day;
 use crate::store::rows::{self, Touched, stored};
-use crate::store::{Store, runs, tally};
+use crate::store::{Store, run_tally, runs, tally};
 
 /// What absorbing met with.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -172,8 +172,12 @@ fn refold(tx: &Transaction<'_>, changed: &BTreeSet<ExecutionId>) -> rusqlite::Re
 }
 
 fn sum_again(tx: &Transaction<'_>, touched: &Touched) -> rusqlite::Result<()> {
+    let mut places = BTreeSet::new();
     for run in &touched.runs {
-        runs::recompute(tx, *run)?;
+        places.extend(runs::recompute(tx, *run)?);
+    }
+    for place in &places {
+        run_tally::recompute(tx, place)?;
     }
     for (day, series) in &touched.tallies {
         tally::recompute(tx, Day(*day), *series)?;

@@ -2,6 +2,7 @@
 //! executions themselves; nothing here reads all executions of a month.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use hearth_model::{Millis, Timestamp};
 use rusqlite::{Row, params};
@@ -10,6 +11,7 @@ use crate::error::LedgerError;
 use crate::period::Period;
 use crate::prices::Day;
 use crate::store::Store;
+use crate::store::run_tally::KindOfRuns;
 use crate::store::tally::{SUMS, TALLY_COLUMNS, read_sums};
 use crate::sums::{RunKind, Sums};
 
@@ -34,29 +36,6 @@ pub struct Cell {
     pub day: Day,
     pub series: Series,
     pub sums: Sums,
-}
-
-/// The closed runs of one kind that ended in the period. The worst is what a budget per run is judged on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KindOfRuns {
-    pub runs: u64,
-    /// Those that a pull request caused.
-    pub pull_request_runs: u64,
-    pub actual: Millis,
-    pub worst_actual: Option<Millis>,
-    pub wall: Millis,
-    pub worst_wall: Option<Millis>,
-    /// First start to last completion, summed: what parallelism is measured against.
-    pub exec_wall: Millis,
-    pub worst_build_stage: Option<Millis>,
-    pub worst_test_stage: Option<Millis>,
-    pub worst_deploy_stage: Option<Millis>,
-    pub full_builds: u64,
-    pub worst_full_builds: u64,
-    pub distinct_builds: u64,
-    pub worst_redundant_builds: u64,
-    /// Jobs of which nobody knows whether they built everything.
-    pub unknown_builds: u64,
 }
 
 /// Everything that a month's report is made of.
@@ -93,8 +72,8 @@ impl Store {
         let (platforms, knows_builds) = self.coverage(window, repository)?;
         Ok(MonthData {
             cells: self.cells(period, repository)?,
-            ci: self.runs(RunKind::Ci, period, repository)?,
-            release: self.runs(RunKind::Release, period, repository)?,
+            ci: self.runs_of(RunKind::Ci, period, repository)?,
+            release: self.runs_of(RunKind::Release, period, repository)?,
             worst_merge: self.worst_merge(period, repository)?,
             platforms,
             knows_builds,
@@ -104,10 +83,7 @@ impl Store {
     }
 
     fn cells(&self, period: &Period, repository: Option<&str>) -> rusqlite::Result<Vec<Cell>> {
-        // The first whole day and the first day that is not whole; the same one in a month of UTC.
-        let day_ms = Day(1).start().as_millis();
-        let first_whole = Day((period.start.as_millis() + day_ms - 1).div_euclid(day_ms));
-        let after_whole = Day(Day::of(period.end).0.max(first_whole.0));
+        let parts = Parts::of(period);
         let mut cells: Vec<Cell> = self
             .connection
             .prepare_cached(&format!(
@@ -115,12 +91,10 @@ impl Store {
                  FROM tally JOIN series ON series_id = series
                  WHERE day >= ?1 AND day < ?2 AND (?3 IS NULL OR repository = ?3)"
             ))?
-            .query_map(params![first_whole.0, after_whole.0, repository], read_cell)?
+            .query_map(params![parts.days.start.0, parts.days.end.0, repository], read_cell)?
             .collect::<rusqlite::Result<_>>()?;
-        for (start, end) in [(period.start, first_whole.start()), (after_whole.start(), period.end)] {
-            if start < end {
-                cells.extend(self.cells_of_part(start, end, repository)?);
-            }
+        for edge in &parts.edges {
+            cells.extend(self.cells_of_part(edge.start, edge.end, repository)?);
         }
         Ok(cells)
     }
@@ -135,39 +109,6 @@ impl Store {
             ))?
             .query_map(params![start.as_millis(), end.as_millis(), repository, Day::of(start).0], read_cell)?
             .collect()
-    }
-
-    fn runs(&self, kind: RunKind, period: &Period, repository: Option<&str>) -> rusqlite::Result<KindOfRuns> {
-        self.connection
-            .prepare_cached(
-                "SELECT count(*), coalesce(sum(is_pull_request), 0),
-                   coalesce(sum(ran_ms), 0), max(ran_ms), coalesce(sum(wall_ms), 0), max(wall_ms),
-                   coalesce(sum(exec_wall_ms), 0), max(build_stage_ms), max(test_stage_ms), max(deploy_stage_ms),
-                   coalesce(sum(full_builds), 0), coalesce(max(full_builds), 0), coalesce(sum(distinct_builds), 0),
-                   coalesce(max(full_builds - distinct_builds), 0), coalesce(sum(unknown_builds), 0)
-                 FROM run
-                 WHERE completed_at_ms >= ?1 AND completed_at_ms < ?2 AND (?3 IS NULL OR repository = ?3)
-                   AND kind = ?4 AND open_jobs = 0 AND jobs > 0",
-            )?
-            .query_row(params![period.start.as_millis(), period.end.as_millis(), repository, kind.as_str()], |row| {
-                Ok(KindOfRuns {
-                    runs: figure(row, 0)?,
-                    pull_request_runs: figure(row, 1)?,
-                    actual: Millis(figure(row, 2)?),
-                    worst_actual: millis(row, 3)?,
-                    wall: Millis(figure(row, 4)?),
-                    worst_wall: millis(row, 5)?,
-                    exec_wall: Millis(figure(row, 6)?),
-                    worst_build_stage: millis(row, 7)?,
-                    worst_test_stage: millis(row, 8)?,
-                    worst_deploy_stage: millis(row, 9)?,
-                    full_builds: figure(row, 10)?,
-                    worst_full_builds: figure(row, 11)?,
-                    distinct_builds: figure(row, 12)?,
-                    worst_redundant_builds: figure(row, 13)?,
-                    unknown_builds: figure(row, 14)?,
-                })
-            })
     }
 
     fn worst_merge(&self, period: &Period, repository: Option<&str>) -> rusqlite::Result<Option<Millis>> {
@@ -211,6 +152,22 @@ impl Store {
     }
 }
 
+/// A period as whole UTC days, which are tallied, and what is left of it at both ends.
+pub(super) struct Parts {
+    pub(super) days: Range<Day>,
+    pub(super) edges: Vec<Range<Timestamp>>,
+}
+
+impl Parts {
+    pub(super) fn of(period: &Period) -> Self {
+        let day_ms = Day(1).start().as_millis();
+        let first_whole = Day((period.start.as_millis() + day_ms - 1).div_euclid(day_ms));
+        let after_whole = Day(Day::of(period.end).0.max(first_whole.0));
+        let edges = [period.start..first_whole.start(), after_whole.start()..period.end];
+        Self { days: first_whole..after_whole, edges: edges.into_iter().filter(|edge| !edge.is_empty()).collect() }
+    }
+}
+
 fn read_cell(row: &Row<'_>) -> rusqlite::Result<Cell> {
     let kind: String = row.get(5)?;
     Ok(Cell {
@@ -228,10 +185,10 @@ fn read_cell(row: &Row<'_>) -> rusqlite::Result<Cell> {
     })
 }
 
-fn figure(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn figure(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
 }
 
-fn millis(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Millis>> {
+pub(super) fn millis(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Millis>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(|ms| Millis(u64::try_from(ms).unwrap_or(0))))
 }

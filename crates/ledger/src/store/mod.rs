@@ -4,6 +4,7 @@
 mod absorb;
 mod ask;
 mod rows;
+mod run_tally;
 mod runs;
 mod tally;
 
@@ -15,7 +16,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::error::LedgerError;
 
 pub(crate) use absorb::Absorbed;
-pub use ask::{Cell, KindOfRuns, MonthData, Series};
+pub use ask::{Cell, MonthData, Series};
+pub use run_tally::KindOfRuns;
 
 /// How long a writer waits for another process. Writes take milliseconds; a rebuild holds the journal's lock instead.
 const BUSY: Duration = Duration::from_secs(5);

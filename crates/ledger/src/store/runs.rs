@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Transaction, named_params};
+use hearth_model::Timestamp;
+use rusqlite::{OptionalExtension, Transaction, named_params};
 
+use crate::prices::Day;
 use crate::store::rows::stored;
 
 /// What a run's sums need of one of its executions.
@@ -81,14 +83,24 @@ fn sum_up(jobs: &[Job]) -> Run {
     }
 }
 
-pub(super) fn recompute(tx: &Transaction<'_>, run: i64) -> rusqlite::Result<()> {
+/// A UTC day, a repository and a kind of run: what the sums of a day are kept by.
+pub(super) type Place = (i64, String, String);
+
+/// Sums up one run again; answers which days it was and is in.
+pub(super) fn recompute(tx: &Transaction<'_>, run: i64) -> rusqlite::Result<Vec<Place>> {
+    let mut places = Vec::from_iter(place_of(tx, run)?);
     let jobs = jobs_of(tx, run)?;
     // The first of them in time order names the run: its facts are the same for all.
     let Some(first) = jobs.first() else {
         tx.prepare_cached("DELETE FROM run WHERE run_id = ?1")?.execute([run])?;
-        return Ok(());
+        return Ok(places);
     };
-    let sums = sum_up(&jobs);
+    write(tx, run, first, &sum_up(&jobs), &jobs)?;
+    places.extend(place_of(tx, run)?);
+    Ok(places)
+}
+
+fn write(tx: &Transaction<'_>, run: i64, first: &Job, sums: &Run, jobs: &[Job]) -> rusqlite::Result<()> {
     let kind = if jobs.iter().any(|job| job.kind == "release") { "release" } else { "ci" };
     tx.prepare_cached(
         "UPDATE run SET repository = :repository, kind = :kind, commit_id = :commit_id,
@@ -120,6 +132,17 @@ pub(super) fn recompute(tx: &Transaction<'_>, run: i64) -> rusqlite::Result<()> 
         ":unknown_builds": sums.unknown_builds,
     })?;
     Ok(())
+}
+
+fn place_of(tx: &Transaction<'_>, run: i64) -> rusqlite::Result<Option<Place>> {
+    let place = tx
+        .prepare_cached("SELECT completed_at_ms, repository, kind FROM run WHERE run_id = ?1")?
+        .query_row([run], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    Ok(place.and_then(|(ms, repository, kind): (_, Option<String>, Option<String>)| {
+        let day = Day::of(Timestamp::from_millis(ms?));
+        Some((day.0, repository?, kind?))
+    }))
 }
 
 fn jobs_of(tx: &Transaction<'_>, run: i64) -> rusqlite::Result<Vec<Job>> {

@@ -56,6 +56,8 @@ CREATE TABLE run (
 ) STRICT;
 CREATE INDEX run_completed ON run (completed_at_ms);
 CREATE INDEX run_commit ON run (repository, commit_id);
+CREATE INDEX run_place ON run (repository, kind, completed_at_ms);
+CREATE INDEX run_release ON run (completed_at_ms) WHERE kind = 'release';
 
 -- One narrow row per execution: what reports add up. The whole record is in `detail`.
 CREATE TABLE execution (
@@ -100,4 +102,20 @@ CREATE TABLE tally (
   timed_jobs INTEGER NOT NULL, useful_ms INTEGER NOT NULL, total_ms INTEGER NOT NULL,
   built     INTEGER NOT NULL, built_well INTEGER NOT NULL,
   PRIMARY KEY (day, series)
+) STRICT, WITHOUT ROWID;
+
+-- Sums per UTC day, repository and kind over the runs that are closed.
+CREATE TABLE run_tally (
+  day               INTEGER NOT NULL,
+  repository        TEXT NOT NULL,
+  kind              TEXT NOT NULL,
+  runs              INTEGER NOT NULL, pull_request_runs INTEGER NOT NULL,
+  ran_ms            INTEGER NOT NULL, worst_ran_ms INTEGER,
+  wall_ms           INTEGER NOT NULL, worst_wall_ms INTEGER,
+  exec_wall_ms      INTEGER NOT NULL,
+  worst_build_stage_ms INTEGER, worst_test_stage_ms INTEGER, worst_deploy_stage_ms INTEGER,
+  full_builds       INTEGER NOT NULL, worst_full_builds INTEGER NOT NULL,
+  distinct_builds   INTEGER NOT NULL, worst_redundant_builds INTEGER NOT NULL,
+  unknown_builds    INTEGER NOT NULL,
+  PRIMARY KEY (day, repository, kind)
 ) STRICT, WITHOUT ROWID;

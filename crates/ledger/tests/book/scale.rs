@@ -22,7 +22,7 @@ fn job(n: u64) -> Job {
 }
 
 #[test]
-#[ignore = "writes a million executions, which takes minutes and 3 GB; run it after changing the tables"]
+#[ignore = "writes a million executions, which takes twenty minutes and 4 GB; run it after changing the tables"]
 fn a_million_executions_are_reported_in_a_second_and_opened_in_a_tenth() {
     let world = World::at("2026-11-30T12:00:00Z");
     let book = world.open();
