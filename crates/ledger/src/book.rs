@@ -12,6 +12,7 @@
 //! afterwards. The book reads no clock but the one it was given and starts no thread.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hearth_model::{Clock, ExecutionId, Millis, Timestamp};
@@ -21,8 +22,9 @@ use crate::error::{LedgerError, Warning};
 use crate::execution::Execution;
 use crate::journal::{Journal, Locked};
 use crate::observation::{Beat, Fact, Loss, Observation, Source};
-use crate::period::{Period, rfc3339};
-use crate::store::{Absorbed, MonthData, Store};
+use crate::period::Period;
+use crate::store::{self, Absorbed, MonthData, Store};
+use crate::totals::Totals;
 
 const DATABASE: &str = "ledger.sqlite3";
 
@@ -36,6 +38,7 @@ pub struct Book {
     /// `None` while the database cannot be opened; every use tries again.
     store: Mutex<Option<Store>>,
     warnings: Mutex<Vec<Warning>>,
+    write_errors: AtomicU64,
 }
 
 /// A book and what had to be repaired to open it.
@@ -59,6 +62,7 @@ impl Book {
             beats: Beats::at(open_dir),
             store: Mutex::new(None),
             warnings: Mutex::default(),
+            write_errors: AtomicU64::new(0),
         };
         book.bring_up_to_date()?;
         book.sweep_beats();
@@ -69,6 +73,11 @@ impl Book {
     /// What was survived since the last call.
     pub fn take_warnings(&self) -> Vec<Warning> {
         std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many writes of this process failed since it opened the book, in one of the two places or in both.
+    pub fn write_errors(&self) -> u64 {
+        self.write_errors.load(Ordering::Relaxed)
     }
 
     /// Records what was said. Saying the same thing again is harmless.
@@ -109,10 +118,14 @@ impl Book {
                     self.note(absorbed);
                     Ok(())
                 }) {
-                    self.warn(Warning::DatabaseBehind { reason: with_causes(&error) });
+                    self.write_failed();
+                    self.warn(Warning::DatabaseBehind { reason: error.with_causes() });
                 }
             }
-            Err(cause) => self.keep_without_journal(store, lock, lines, cause)?,
+            Err(cause) => {
+                self.write_failed();
+                self.keep_without_journal(store, lock, lines, cause)?;
+            }
         }
         for (observation, _) in lines {
             if matches!(observation.fact, Fact::Ended { .. } | Fact::Lost { .. }) {
@@ -146,7 +159,7 @@ impl Book {
                 Err(LedgerError::NotRecorded {
                     count: lines.len(),
                     dir: self.dir.clone(),
-                    database: with_causes(&database),
+                    database: database.with_causes(),
                     cause,
                 })
             }
@@ -156,9 +169,10 @@ impl Book {
     /// Notes that an open execution is alive and has run for `ran`. Cheap: one small write, in place.
     pub fn heartbeat(&self, execution: ExecutionId, ran: Millis) -> Result<(), LedgerError> {
         let beat = Beat { ran, at: self.clock.now() };
-        self.beats
-            .write(execution, beat, self.clock.monotonic())
-            .map_err(|cause| LedgerError::Heartbeat { path: self.beats.path(execution), cause })
+        self.beats.write(execution, beat, self.clock.monotonic()).map_err(|cause| {
+            self.write_failed();
+            LedgerError::Heartbeat { path: self.beats.path(execution), cause }
+        })
     }
 
     /// The last sign of life of an execution that has not ended.
@@ -209,6 +223,11 @@ impl Book {
     pub fn month(&self, period: &Period, repository: Option<&str>) -> Result<MonthData, LedgerError> {
         let now = self.clock.now();
         self.ask(|store| store.month(period, repository, now))
+    }
+
+    /// The sums of all time. Cheap when `known` is what an earlier call gave: only what changed since is read.
+    pub fn totals(&self, known: Option<&Totals>) -> Result<Totals, LedgerError> {
+        self.ask(|store| store.totals(known))
     }
 
     /// Calls `each` for every execution that ended in the period, oldest first, until it says stop.
@@ -266,7 +285,7 @@ impl Book {
         match caught_up {
             Err(error @ (LedgerError::NewerDatabase { .. } | LedgerError::ReadJournal { .. })) => Err(error),
             Err(error) => {
-                self.warn(Warning::DatabaseBehind { reason: with_causes(&error) });
+                self.warn(Warning::DatabaseBehind { reason: error.with_causes() });
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -313,39 +332,17 @@ impl Book {
             *store = Some(found);
             return Ok(());
         }
-        let aside = self.set_aside(&path)?;
+        let aside = store::set_aside(&path, self.clock.now())?;
         let mut fresh = Store::open(&path, &self.generation())?;
         let absorbed = fresh.absorb(&self.journal)?;
         self.note(absorbed);
         self.warn(Warning::Rebuilt {
             set_aside: aside,
-            reason: with_causes(why),
+            reason: why.with_causes(),
             executions: fresh.count_executions()?,
         });
         *store = Some(fresh);
         Ok(())
-    }
-
-    /// Renames the database and what SQLite keeps beside it: somebody may want to look into it.
-    fn set_aside(&self, path: &Path) -> Result<PathBuf, LedgerError> {
-        let at = rfc3339(self.clock.now()).replace([':', '.'], "-");
-        let mut aside = self.dir.join(format!("{DATABASE}.corrupt-{at}"));
-        for again in 1.. {
-            if !aside.exists() {
-                break;
-            }
-            aside = self.dir.join(format!("{DATABASE}.corrupt-{at}-{again}"));
-        }
-        for suffix in ["", "-wal", "-shm"] {
-            let (from, to) = (with_suffix(path, suffix), with_suffix(&aside, suffix));
-            match std::fs::rename(&from, &to) {
-                Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(LedgerError::SetAside { to, cause });
-                }
-                _ => {}
-            }
-        }
-        Ok(aside)
     }
 
     /// Removes the heartbeat files of executions that have ended.
@@ -367,6 +364,10 @@ impl Book {
         }
     }
 
+    fn write_failed(&self) {
+        self.write_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn warn(&self, warning: Warning) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         // A disk that stays full says the same thing at every write.
@@ -374,22 +375,4 @@ impl Book {
             warnings.push(warning);
         }
     }
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// A warning is a value that is printed later; it takes its causes along as text.
-fn with_causes(error: &LedgerError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }

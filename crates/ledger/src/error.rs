@@ -72,6 +72,18 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// The error with all its causes as text, for a warning: a value that is printed later.
+    pub(crate) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(inner) = cause {
+            text.push_str(": ");
+            text.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        text
+    }
+
     /// SQLite says that the file is not a sound database.
     pub(crate) fn is_corruption(&self) -> bool {
         matches!(

@@ -17,6 +17,7 @@ mod prices;
 mod statement;
 mod store;
 mod sums;
+mod totals;
 
 pub use book::{Book, Opened};
 pub use budgets::{
@@ -32,3 +33,4 @@ pub use prices::{Day, MicroUsd, Price, PriceBook, PriceStatus, Weights};
 pub use statement::{By, Charge, Group, Statement};
 pub use store::{Cell, KindOfRuns, MonthData, Series};
 pub use sums::{RunKind, Sums};
+pub use totals::{BranchClass, Close, Origin, TotalSums, Totals};

@@ -33,6 +33,20 @@ impl RunKind {
     }
 }
 
+/// Whether a pull request caused the job.
+pub(crate) fn is_pull_request(facts: &JobFacts) -> bool {
+    matches!(facts.event, Event::PullRequest | Event::PullRequestTarget)
+}
+
+/// Whether the job built what is, or is becoming, everybody's: the default branch or a tag.
+pub(crate) fn is_on_default(facts: &JobFacts) -> bool {
+    match &facts.reference {
+        Ref::Branch(name) => *name == facts.default_branch,
+        Ref::Tag(_) => true,
+        Ref::PullRequest(_) | Ref::Other(_) => false,
+    }
+}
+
 /// Which part of a run a job belongs to, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Stage {

@@ -7,13 +7,16 @@ mod rows;
 mod run_tally;
 mod runs;
 mod tally;
+mod totals;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hearth_model::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::LedgerError;
+use crate::period::rfc3339;
 
 pub(crate) use absorb::Absorbed;
 pub use ask::{Cell, MonthData, Series};
@@ -23,7 +26,7 @@ pub use run_tally::KindOfRuns;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Each step brings the database from its index to the next version.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("usage.sql")];
 
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -88,4 +91,32 @@ impl Store {
         let path = self.path.clone();
         move |cause| LedgerError::Database { action, path: path.clone(), cause }
     }
+}
+
+/// Renames the database and what SQLite keeps beside it: somebody may want to look into it.
+pub(crate) fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, LedgerError> {
+    let name = with_suffix(path, &format!(".corrupt-{}", rfc3339(now).replace([':', '.'], "-")));
+    let mut aside = name.clone();
+    for again in 1.. {
+        if !aside.exists() {
+            break;
+        }
+        aside = with_suffix(&name, &format!("-{again}"));
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let (from, to) = (with_suffix(path, suffix), with_suffix(&aside, suffix));
+        match std::fs::rename(&from, &to) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                return Err(LedgerError::SetAside { to, cause });
+            }
+            _ => {}
+        }
+    }
+    Ok(aside)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }

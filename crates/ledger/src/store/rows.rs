@@ -1,6 +1,6 @@
 //! One execution in and out of the tables.
 
-use hearth_model::{Event, ExecutionId, JobFacts, Ref};
+use hearth_model::{ExecutionId, JobFacts, Ref};
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 
@@ -8,7 +8,7 @@ use crate::error::LedgerError;
 use crate::execution::Execution;
 use crate::prices::Day;
 use crate::store::Store;
-use crate::sums::{RunKind, Stage};
+use crate::sums::{RunKind, Stage, is_on_default, is_pull_request};
 
 /// What has to be summed again because one of its executions changed.
 #[derive(Debug, Default)]
@@ -50,10 +50,12 @@ pub(super) fn write(tx: &Transaction<'_>, execution: &Execution, touched: &mut T
     tx.prepare_cached(
         "INSERT INTO execution (execution_id, series, run, state, stage, commit_id, queued_at_ms, started_at_ms,
            completed_at_ms, ran_ms, billable_minutes, conclusion, ending, warm_target, compile_requests, compile_hits,
-           compile_misses, compile_useful_ms, compile_total_ms, build_fingerprint, full_build)
+           compile_misses, compile_uncacheable, compile_errors, compile_useful_ms, compile_total_ms, build_fingerprint,
+           full_build, cpu_us)
          VALUES (:execution_id, :series, :run, :state, :stage, :commit_id, :queued_at_ms, :started_at_ms,
            :completed_at_ms, :ran_ms, :billable_minutes, :conclusion, :ending, :warm_target, :compile_requests,
-           :compile_hits, :compile_misses, :compile_useful_ms, :compile_total_ms, :build_fingerprint, :full_build)
+           :compile_hits, :compile_misses, :compile_uncacheable, :compile_errors, :compile_useful_ms, :compile_total_ms,
+           :build_fingerprint, :full_build, :cpu_us)
          ON CONFLICT (execution_id) DO UPDATE SET
            series = excluded.series, run = excluded.run, state = excluded.state, stage = excluded.stage,
            commit_id = excluded.commit_id, queued_at_ms = excluded.queued_at_ms,
@@ -61,9 +63,10 @@ pub(super) fn write(tx: &Transaction<'_>, execution: &Execution, touched: &mut T
            ran_ms = excluded.ran_ms, billable_minutes = excluded.billable_minutes, conclusion = excluded.conclusion,
            ending = excluded.ending, warm_target = excluded.warm_target,
            compile_requests = excluded.compile_requests, compile_hits = excluded.compile_hits,
-           compile_misses = excluded.compile_misses, compile_useful_ms = excluded.compile_useful_ms,
+           compile_misses = excluded.compile_misses, compile_uncacheable = excluded.compile_uncacheable,
+           compile_errors = excluded.compile_errors, compile_useful_ms = excluded.compile_useful_ms,
            compile_total_ms = excluded.compile_total_ms, build_fingerprint = excluded.build_fingerprint,
-           full_build = excluded.full_build",
+           full_build = excluded.full_build, cpu_us = excluded.cpu_us",
     )?
     .execute(named_params! {
         ":execution_id": id,
@@ -83,10 +86,13 @@ pub(super) fn write(tx: &Transaction<'_>, execution: &Execution, touched: &mut T
         ":compile_requests": compile.map(|c| stored(c.requests)),
         ":compile_hits": compile.map(|c| stored(c.hits)),
         ":compile_misses": compile.map(|c| stored(c.misses)),
+        ":compile_uncacheable": compile.map(|c| stored(c.uncacheable)),
+        ":compile_errors": compile.map(|c| stored(c.errors)),
         ":compile_useful_ms": measures.and_then(|m| m.compile_useful).map(|ms| stored(ms.0)),
         ":compile_total_ms": measures.and_then(|m| m.compile_total).map(|ms| stored(ms.0)),
         ":build_fingerprint": measures.and_then(|m| m.build_fingerprint.as_deref()),
         ":full_build": measures.and_then(|m| m.full_build),
+        ":cpu_us": measures.and_then(|m| m.usage.cpu_us).map(stored),
     })?;
     let record = serde_json::to_string(execution).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
     tx.prepare_cached(
@@ -106,12 +112,8 @@ fn series_id(tx: &Transaction<'_>, facts: Option<&JobFacts>) -> rusqlite::Result
     let text = |pick: fn(&JobFacts) -> &str| facts.map_or("", pick);
     let branch = facts.map_or_else(String::new, |f| branch_name(&f.reference));
     let kind = facts.map_or(RunKind::Ci, RunKind::of);
-    let is_pull_request = facts.is_some_and(|f| matches!(f.event, Event::PullRequest | Event::PullRequestTarget));
-    let on_default = facts.is_some_and(|f| match &f.reference {
-        Ref::Branch(name) => *name == f.default_branch,
-        Ref::Tag(_) => true,
-        Ref::PullRequest(_) | Ref::Other(_) => false,
-    });
+    let is_pull_request = facts.is_some_and(is_pull_request);
+    let on_default = facts.is_some_and(is_on_default);
     let values = (
         text(|f| &f.repository),
         text(|f| f.workflow.as_deref().unwrap_or_default()),

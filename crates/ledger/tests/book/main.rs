@@ -7,3 +7,4 @@ mod readings;
 mod scale;
 mod statements;
 mod support;
+mod totals;
