@@ -20,6 +20,17 @@ pub struct NodeConfig {
     /// Memory for objects that were read lately; zero switches this tier off.
     pub memory: Bytes,
     pub limits: Limits,
+    pub ownership: Ownership,
+}
+
+/// Whether other nodes may have the directory open at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// This node knows everything that the directory holds, answers misses from memory and keeps to the budget.
+    Alone,
+    /// Short-lived nodes of several processes share it. None of them has the whole account, so none evicts; whoever
+    /// keeps the directory calls [`crate::trim`] now and then.
+    Shared,
 }
 
 impl NodeConfig {
@@ -32,6 +43,7 @@ impl NodeConfig {
             max_object: Bytes::gib(1),
             memory: Bytes::mib(64),
             limits: Limits::default(),
+            ownership: Ownership::Alone,
         }
     }
 }

@@ -24,9 +24,9 @@ mod store;
 mod uploads;
 mod upstream;
 
-pub use config::{Limits, NodeConfig};
+pub use config::{Limits, NodeConfig, Ownership};
 pub use error::NodeError;
-pub use node::{IndexState, Node, NodeStatus};
+pub use node::{IndexState, Node, NodeStatus, trim};
 pub use relay::{Backend, Relay, RelayCounts, RelayError};
 pub use secret::Secret;
 pub use upstream::{ProbeError, Upstream, UpstreamConfig, UpstreamError};

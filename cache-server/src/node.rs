@@ -12,10 +12,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::config::{Limits, NodeConfig};
+use crate::config::{Limits, NodeConfig, Ownership};
 use crate::disk::Patience;
 use crate::error::NodeError;
-use crate::eviction::keep_house;
+use crate::eviction::{keep_house, keep_house_once};
 use crate::http::auth::presented;
 use crate::http::inflow::Inflow;
 use crate::http::reply::{Reply, ReplyBody};
@@ -73,6 +73,16 @@ pub struct NodeStatus {
 pub enum IndexState {
     Loading,
     Complete,
+}
+
+/// Brings a directory that short-lived nodes share back into its bounds.
+pub async fn trim(mut config: NodeConfig, clock: Arc<dyn Clock>) -> Result<(), NodeError> {
+    config.ownership = Ownership::Shared;
+    let root = config.root.clone();
+    let opened = tokio::task::spawn_blocking(move || Store::open(config, clock)).await;
+    let store = opened.map_err(|cause| NodeError::Directory { path: root, cause: cause.into() })??;
+    keep_house_once(&Arc::new(store)).await;
+    Ok(())
 }
 
 impl Node {

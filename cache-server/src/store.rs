@@ -47,7 +47,7 @@ struct Allowance {
 
 impl Store {
     pub(crate) fn open(config: NodeConfig, clock: Arc<dyn Clock>) -> Result<Self, NodeError> {
-        let files = BlobFiles::open(&config.root)?;
+        let files = BlobFiles::open(&config.root, config.ownership)?;
         Ok(Self {
             files,
             index: Index::default(),

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hearth_host::lock::FileLock;
 use hearth_model::{Bytes, Timestamp};
 
+use crate::config::Ownership;
 use crate::error::NodeError;
 use crate::keys::ObjectName;
 
@@ -22,7 +23,7 @@ pub(crate) struct BlobFiles {
     root: PathBuf,
     serial: AtomicU64,
     stripes: [Mutex<()>; STRIPES],
-    /// Held for as long as this value lives: two nodes on one directory would undo each other's accounts.
+    /// Held for as long as this value lives: two nodes that both keep accounts would undo each other's.
     _lock: FileLock,
 }
 
@@ -35,23 +36,27 @@ pub(crate) struct Listed {
 }
 
 impl BlobFiles {
-    /// Makes the directories, takes the lock and sweeps what an earlier life left unfinished.
-    pub(crate) fn open(root: &Path) -> Result<Self, NodeError> {
+    /// Makes the directories and takes the lock; a node that is alone sweeps what an earlier life left unfinished.
+    pub(crate) fn open(root: &Path, ownership: Ownership) -> Result<Self, NodeError> {
         let at = |path: &Path| {
             let path = path.to_owned();
             move |cause| NodeError::Directory { path, cause }
         };
         fs::create_dir_all(root).map_err(at(root))?;
         let lock_path = root.join("lock");
-        let lock = FileLock::try_exclusive(&lock_path)
-            .map_err(at(&lock_path))?
-            .ok_or_else(|| NodeError::InUse { path: root.to_owned() })?;
+        let lock = match ownership {
+            Ownership::Alone => FileLock::try_exclusive(&lock_path),
+            Ownership::Shared => FileLock::try_shared(&lock_path),
+        };
+        let lock = lock.map_err(at(&lock_path))?.ok_or_else(|| NodeError::InUse { path: root.to_owned() })?;
         let uploads = root.join("uploads");
-        // A file that cannot be swept is left: new uploads get new names and never meet it.
-        match fs::read_dir(&uploads) {
-            Ok(entries) => entries.flatten().for_each(|entry| drop(fs::remove_file(entry.path()))),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            Err(cause) => return Err(at(&uploads)(cause)),
+        if ownership == Ownership::Alone {
+            // A file that cannot be swept is left: new uploads get new names and never meet it.
+            match fs::read_dir(&uploads) {
+                Ok(entries) => entries.flatten().for_each(|entry| drop(fs::remove_file(entry.path()))),
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+                Err(cause) => return Err(at(&uploads)(cause)),
+            }
         }
         fs::create_dir_all(&uploads).map_err(at(&uploads))?;
         let files = Self {
@@ -65,6 +70,19 @@ impl BlobFiles {
             fs::create_dir_all(&path).map_err(at(&path))?;
         }
         Ok(files)
+    }
+
+    /// Removes uploads that nobody has written to since `before`: their writers are dead.
+    pub(crate) fn sweep_uploads(&self, before: Timestamp) -> io::Result<()> {
+        for entry in fs::read_dir(self.root.join("uploads"))? {
+            let entry = entry?;
+            // One that is gone meanwhile was finished or swept by somebody else.
+            let Ok(modified) = entry.metadata().and_then(|m| m.modified()) else { continue };
+            if modified < Self::time(before) {
+                let _swept_by_another = fs::remove_file(entry.path());
+            }
+        }
+        Ok(())
     }
 
     /// Room left on the file system.
@@ -103,7 +121,7 @@ impl BlobFiles {
     /// A new file for an upload, removed when dropped unless it was filed.
     pub(crate) fn begin(&self) -> io::Result<TempFile> {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let path = self.root.join("uploads").join(serial.to_string());
+        let path = self.root.join("uploads").join(format!("{}-{serial}", std::process::id()));
         // A left-over that could not be swept is overwritten.
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
         Ok(TempFile { file, path: Some(path) })

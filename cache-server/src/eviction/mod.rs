@@ -5,4 +5,4 @@ mod plan;
 mod task;
 
 pub(crate) use plan::{Watermarks, to_evict};
-pub(crate) use task::keep_house;
+pub(crate) use task::{keep_house, keep_house_once};

@@ -3,22 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_model::Bytes;
+use hearth_model::{Bytes, Millis};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::to_evict;
+use crate::config::Ownership;
 use crate::index::Candidate;
 use crate::store::Store;
 
 /// How often the node looks by itself; requests that need room ring before.
 const ROUND: Duration = Duration::from_mins(1);
+/// No upload takes that long.
+const ABANDONED: Millis = Millis::from_minutes(24 * 60);
 /// Objects removed in one go on a blocking thread.
 const BATCH: usize = 256;
 
 /// Runs until it is dropped; a piece of work on a blocking thread then still comes to its end.
 pub(crate) async fn keep_house(store: Arc<Store>) {
-    learn(&store).await;
+    if store.config.ownership == Ownership::Shared {
+        return;
+    }
+    if learn(&store).await == Learned::Everything {
+        store.index.mark_complete();
+    }
     let mut rounds = interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -31,8 +39,27 @@ pub(crate) async fn keep_house(store: Arc<Store>) {
     }
 }
 
+/// One round of housekeeping for a directory that short-lived nodes share.
+pub(crate) async fn keep_house_once(store: &Arc<Store>) {
+    let of = Arc::clone(store);
+    let before = store.clock.now() - ABANDONED;
+    if let Some(Err(error)) = store.disk.at_leisure(move || of.files.sweep_uploads(before)).await {
+        warn!(error = %error, "cannot sweep abandoned uploads");
+    }
+    // What is not known cannot be evicted; the next round sees it.
+    let _how_much = learn(store).await;
+    evict(store).await;
+}
+
+/// Whether a walk over the directory came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Learned {
+    Everything,
+    Part,
+}
+
 /// Fills the index shelf by shelf, while requests are served.
-async fn learn(store: &Arc<Store>) {
+async fn learn(store: &Arc<Store>) -> Learned {
     for shelf in 0..=u8::MAX {
         let of = Arc::clone(store);
         let list = move || of.files.list(shelf).map(|all| all.into_iter().for_each(|found| of.index.found(found)));
@@ -41,14 +68,14 @@ async fn learn(store: &Arc<Store>) {
             Some(Err(error)) => {
                 // Without this shelf the index would deny objects that exist, so the disk goes on being asked.
                 warn!(cache.shelf = shelf, error = %error, "cannot list the cache directory; its index stays incomplete");
-                return;
+                return Learned::Part;
             }
-            None => return,
+            None => return Learned::Part,
         }
     }
-    store.index.mark_complete();
     let (objects, bytes) = (store.index.objects(), store.index.bytes());
     info!(cache.objects = objects, cache.bytes = bytes.0, "the cache holds {objects} objects, {bytes}");
+    Learned::Everything
 }
 
 async fn evict(store: &Arc<Store>) {

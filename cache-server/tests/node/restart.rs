@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_cache_server::{Node, NodeError};
+use hearth_cache_server::{Node, NodeError, Ownership};
 use hearth_model::{Bytes, ManualClock};
 
 use crate::world::{NOW, World, body, config, key, signer, trusted};
@@ -76,4 +76,26 @@ async fn a_place_that_is_no_directory_is_one_clear_error() {
     std::fs::write(&path, b"").unwrap();
     let error = Node::open(config(&path), signer(), Arc::new(ManualClock::at(NOW))).await.unwrap_err();
     assert_eq!(error.to_string(), format!("cannot use the cache directory {}", path.display()));
+}
+
+#[tokio::test]
+async fn nodes_that_share_a_directory_see_each_others_objects_and_a_trim_keeps_the_budget() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("cache");
+    let shared = |config: &mut hearth_cache_server::NodeConfig| config.ownership = Ownership::Shared;
+    let one = World::at(&root, ManualClock::at(NOW), shared).await;
+    let other = World::at(&root, ManualClock::at(NOW), shared).await;
+    for n in 0..10 {
+        one.put(&key(n), &trusted(), &body(u64::from(n), 90_000)).await;
+    }
+    other.get(&key(3), &trusted()).await.is(&body(3, 90_000), "stored by the other node");
+    let alone = Node::open(config(&root), signer(), Arc::new(ManualClock::at(NOW))).await;
+    assert!(matches!(alone, Err(NodeError::InUse { .. })));
+    let mut small = config(&root);
+    small.budget = Bytes(400_000);
+    hearth_cache_server::trim(small, Arc::new(ManualClock::at(NOW))).await.unwrap();
+    let left: u64 = one.objects().iter().map(|path| path.metadata().unwrap().len()).sum();
+    assert!((1..=400_000).contains(&left), "{left} bytes are left");
+    one.stop().await;
+    other.stop().await;
 }

@@ -29,6 +29,16 @@ impl FileLock {
         Ok(Self { file, path: path.to_owned() })
     }
 
+    /// Takes a place among the readers now, or says `None` when somebody holds the lock alone.
+    pub fn try_shared(path: &Path) -> io::Result<Option<Self>> {
+        let file = open(path)?;
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Some(Self { file, path: path.to_owned() })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     /// Waits for a place among the readers.
     pub fn shared(path: &Path) -> io::Result<Self> {
         let file = open(path)?;
@@ -65,7 +75,7 @@ mod tests {
         assert!(FileLock::try_exclusive(&path).unwrap().is_none());
         drop(held);
         let shared = FileLock::shared(&path).unwrap();
-        let _also = FileLock::shared(&path).unwrap();
+        let _also = FileLock::try_shared(&path).unwrap().unwrap();
         assert!(FileLock::try_exclusive(&path).unwrap().is_none());
         drop(shared);
     }
