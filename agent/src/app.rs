@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hearth_cache_server::{Node, NodeConfig, NodeError};
+use hearth_cache_server::{Node, NodeConfig, NodeError, Ownership};
 use hearth_host::clock::SystemClock;
 use hearth_host::{processes, tree};
 use hearth_ledger::{Book, LedgerError, Loss};
@@ -64,12 +64,21 @@ impl App {
         Signer::from_key(self.signer_key)
     }
 
-    /// Opens the compile cache node of this state directory in this process.
-    pub async fn open_node(&self) -> Result<Node, NodeError> {
-        let file = &self.settings.file.cache;
-        let mut config = NodeConfig::new(self.places.cache(), file.budget.0);
-        config.free_reserve = file.free_reserve.0;
+    /// Opens the compile cache node of this state directory in this process: alone in a daemon, shared by the
+    /// processes that look after one job each.
+    pub async fn open_node(&self, ownership: Ownership) -> Result<Node, NodeError> {
+        let config = NodeConfig { ownership, ..self.node_config() };
         Node::open(config, self.signer(), Arc::clone(&self.clock)).await
+    }
+
+    /// Keeps the compile cache within its budget on a machine without a daemon.
+    pub async fn trim_cache(&self) -> Result<(), NodeError> {
+        hearth_cache_server::trim(self.node_config(), Arc::clone(&self.clock)).await
+    }
+
+    fn node_config(&self) -> NodeConfig {
+        let file = &self.settings.file.cache;
+        NodeConfig { free_reserve: file.free_reserve.0, ..NodeConfig::new(self.places.cache(), file.budget.0) }
     }
 
     /// Closes what a crash left open: executions whose owner is dead are ended, with all their processes, and booked

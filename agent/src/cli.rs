@@ -7,9 +7,13 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use hearth_daemon::telemetry::{self, Surroundings};
 
+use crate::app::App;
+use crate::config::{self, ConfigCommand};
 use crate::environment::Environment;
 use crate::exec::{self, ExecArgs};
+use crate::report::{self, BudgetsArgs, ReportArgs, Screen, Setting};
 use crate::settings::{self, Settings, SettingsArgs};
+use crate::targets::commands::{Form, Prune, TargetsCommand};
 use crate::up::{self, UpArgs};
 
 /// Hearth itself failed before the command started, told apart from every exit code of a command (as env(1) does).
@@ -31,6 +35,14 @@ struct Cli {
 enum Command {
     Exec(Box<ExecArgs>),
     Up(UpArgs),
+    /// Minutes, verdicts and costs of a month
+    Report(ReportArgs),
+    /// The documented budgets and how this month stands to each
+    Budgets(BudgetsArgs),
+    #[command(subcommand)]
+    Targets(TargetsCommand),
+    #[command(subcommand)]
+    Config(ConfigCommand),
     #[command(hide = true)]
     Upkeep,
     /// The process between a job and its agent; started by `exec` itself
@@ -49,6 +61,15 @@ pub fn main() -> ExitCode {
         return match hearth_host::guard::run(descriptor) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&error.into()),
+        };
+    }
+    if let Command::Config(command) = &cli.command {
+        return match config::run(command, &cli.settings, &environment, &mut io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                complain(&error.into());
+                ExitCode::from(BAD_CONFIGURATION)
+            }
         };
     }
     let settings = match settings::load(&cli.settings, &environment) {
@@ -88,12 +109,49 @@ fn run(command: Command, settings: Settings, environment: Environment) -> anyhow
             runtime()?.block_on(up::run(args, settings, &environment))?;
             Ok(0)
         }
-        Command::Upkeep => {
-            crate::upkeep::run_once(settings)?;
+        Command::Report(args) => {
+            let app = App::open(settings)?;
+            report::run_report(&args, &app.book, question(&app), &mut io::stdout().lock())?;
             Ok(0)
         }
-        Command::Guard { .. } => Ok(0),
+        Command::Budgets(args) => {
+            let app = App::open(settings)?;
+            report::run_budgets(&args, &app.book, question(&app), &mut io::stdout().lock())?;
+            Ok(0)
+        }
+        Command::Targets(command) => answer_targets(command, settings, &environment),
+        Command::Upkeep => {
+            runtime()?.block_on(crate::upkeep::run_once(settings))?;
+            Ok(0)
+        }
+        Command::Guard { .. } | Command::Config(_) => Ok(0),
     }
+}
+
+fn question(app: &App) -> Setting<'_> {
+    Setting { now: app.clock.now(), zone: &app.settings.file.report.zone, screen: Screen::of_stdout() }
+}
+
+fn answer_targets(command: TargetsCommand, settings: Settings, environment: &Environment) -> anyhow::Result<u8> {
+    let out = &mut io::stdout().lock();
+    let form = |json| if json { Form::Json } else { Form::Text };
+    let app = App::open(settings)?;
+    match command {
+        TargetsCommand::List { json } => app.targets.print_list(form(json), app.clock.as_ref(), out)?,
+        TargetsCommand::Inspect { snapshot, json } => app.targets.print_inspection(&snapshot, form(json), out)?,
+        TargetsCommand::Prune { to, dry_run } => {
+            let how = if dry_run { Prune::DryRun } else { Prune::Remove };
+            app.targets.print_prune(to, how, out)?;
+        }
+        TargetsCommand::Why { repo, job, json } => {
+            let expected = runtime()?.block_on(exec::expectation(&repo, &job, &app.places, environment))?;
+            match expected {
+                Ok((key, trust)) => app.targets.print_why(&key, &trust, form(json), out)?,
+                Err(why) => writeln!(out, "off: {why}")?,
+            }
+        }
+    }
+    Ok(0)
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

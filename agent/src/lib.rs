@@ -1,5 +1,6 @@
 //! Hearth, the agent. One room per capability; `ARCHITECTURE.md` says how a job walks through them.
 
+pub mod config;
 pub mod environment;
 pub mod places;
 pub mod settings;

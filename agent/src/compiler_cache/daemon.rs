@@ -74,7 +74,7 @@ impl DaemonPlan {
             set("SCCACHE_START_SERVER", "1"),
             set("SCCACHE_NO_DAEMON", "1"),
             set("SCCACHE_SKIP_CACHE_CHECK", "1"),
-            set("SCCACHE_WEBDAV_ENDPOINT", &format!("http://{relay}/")),
+            set("SCCACHE_WEBDAV_ENDPOINT", &format!("http://{relay}")),
             set("SCCACHE_WEBDAV_TOKEN", secret),
             set("SCCACHE_WEBDAV_DISABLE_CREATE_DIR", "true"),
             // Honored even for loopback, and the relay is never behind a proxy.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use hearth_cache_server::{Backend, NodeError, Secret, Upstream, UpstreamConfig, UpstreamError};
+use hearth_cache_server::{Backend, NodeError, Ownership, Secret, Upstream, UpstreamConfig, UpstreamError};
 use hearth_model::{ExecutionId, Millis};
 use tokio::net::UnixStream;
 
@@ -127,7 +127,7 @@ impl Desk {
     pub async fn backend(&self, begun: &Begun, access: &NodeAccess) -> Result<Backend, BackendError> {
         match (self, access) {
             (Self::Here(app), NodeAccess::Here) => {
-                let node = app.open_node().await.map_err(BackendError::Node)?;
+                let node = app.open_node(Ownership::Shared).await.map_err(BackendError::Node)?;
                 Ok(Backend::Node { node, claims: begun.claims.clone() })
             }
             (_, NodeAccess::Daemon { address, token }) => {

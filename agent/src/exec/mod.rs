@@ -2,7 +2,7 @@
 //! place of the official runner.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hearth_model::Event;
 
@@ -12,7 +12,7 @@ mod run;
 mod summary;
 mod supervise;
 
-pub use run::{ExecError, run};
+pub use run::{ExecError, expectation, run};
 pub use supervise::{Limits, Supervisor};
 
 /// The hidden command under which this program is a guard.
@@ -36,6 +36,9 @@ pub struct ExecArgs {
     /// The job's name: jobs of one name share warm targets and stand together in the report
     #[arg(long, value_name = "NAME", default_value = "local", value_parser = non_empty)]
     pub job: String,
+    /// The name under which warm targets are shared, for jobs that use what another job built [default: the job's name]
+    #[arg(long, value_name = "NAME", value_parser = non_empty)]
+    pub lane: Option<String>,
     /// The workflow that the job belongs to, for the report
     #[arg(long, value_name = "NAME")]
     pub workflow: Option<String>,
@@ -74,9 +77,32 @@ pub struct ExecArgs {
     pub command: Vec<OsString>,
 }
 
+impl ExecArgs {
+    /// What `hearth exec` in `repo` with nothing but a job name would be.
+    fn plain(repo: &Path, job: &str) -> Self {
+        Self {
+            repo: repo.to_owned(),
+            job: job.to_owned(),
+            lane: None,
+            workflow: None,
+            event: None,
+            reference: None,
+            base: None,
+            default_branch: None,
+            from_fork: false,
+            run_id: None,
+            attempt: 1,
+            time_limit: None,
+            receipt: None,
+            quiet: false,
+            command: Vec::new(),
+        }
+    }
+}
+
 fn non_empty(text: &str) -> Result<String, String> {
     if text.trim().is_empty() || text.chars().any(char::is_control) {
-        return Err("a job's name is not empty and has no control characters".to_owned());
+        return Err("a name is not empty and has no control characters".to_owned());
     }
     Ok(text.to_owned())
 }

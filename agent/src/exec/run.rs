@@ -7,7 +7,8 @@ use hearth_host::guard::{Raw, Start, Stdio};
 use hearth_host::view::Bind;
 use hearth_host::{processes, space};
 use hearth_ledger::Owner;
-use hearth_model::{Bytes, Millis, Outcome};
+use hearth_model::{Bytes, Millis, Outcome, SlotNumber};
+use hearth_trust::{Trust, classify};
 
 use super::ExecArgs;
 use super::compile::{CompileCache, wrapper};
@@ -136,6 +137,31 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
     Ok(outcome.exit_code())
 }
 
+/// The lane and the scopes that a job in this checkout would have, or why it would have no warm target.
+pub async fn expectation(
+    repo: &Path,
+    job: &str,
+    places: &Places,
+    environment: &Environment,
+) -> Result<Result<(LaneKey, Trust), String>, ExecError> {
+    let args = ExecArgs::plain(repo, job);
+    let directory =
+        args.repo.canonicalize().map_err(|cause| ExecError::Directory { path: args.repo.clone(), cause })?;
+    let own = std::env::current_exe().map_err(ExecError::Own)?;
+    let mut supervisor = Supervisor::start(own.as_os_str()).map_err(ExecError::Supervise)?;
+    let (checkout, toolchain, has_view) =
+        tokio::join!(checkout::inspect(&directory), Toolchain::of(&directory), supervisor.enter_view());
+    let checkout = checkout.map_err(ExecError::Git)?;
+    let first = places.slot(SlotNumber(0)).join("build");
+    let view = places.view().join("build");
+    let build_directory = if has_view.map_err(ExecError::Supervise)? { view } else { first };
+    let facts = facts(&args, &checkout, toolchain.as_ref().ok(), environment);
+    Ok(match target(&checkout, toolchain.as_ref(), &args, environment, &build_directory) {
+        Target::Lane(key) => Ok((*key, classify(&facts))),
+        Target::Off { why } => Err(why),
+    })
+}
+
 /// Whether a warm target is possible here, and in which lane.
 fn target(
     checkout: &Checkout,
@@ -167,7 +193,8 @@ fn target(
         build_directory: build_directory.to_owned(),
         cargo_home: environment.cargo_home().unwrap_or_default(),
     };
-    let key = LaneKey::new(checkout.repository.clone(), args.job.clone(), toolchain, paths);
+    let name = args.lane.as_ref().unwrap_or(&args.job).clone();
+    let key = LaneKey::new(checkout.repository.clone(), name, toolchain, paths);
     Target::Lane(Box::new(key.with_environment(environment.texts())))
 }
 

@@ -178,24 +178,25 @@ impl Targets {
         Ok(true)
     }
 
-    /// Evicts the least recently used snapshots until all together fit into `budget`.
-    pub fn evict(&self, budget: Bytes) -> Result<Upkept, TargetsError> {
+    /// What an eviction down to `budget` would remove.
+    pub(super) fn doomed(&self, budget: Bytes) -> Result<Vec<Kept>, TargetsError> {
         let mut all = Vec::new();
         for (id, _) in self.lanes()? {
             let lane = self.lane(&id);
             for candidate in self.candidates(&id)? {
-                let directory = lane.snapshot(&candidate.snapshot.id);
-                let used = ["used", "snapshot.json"].iter().find_map(|n| directory.join(n).metadata().ok());
-                let copies = if lane.ready(&candidate.snapshot.id).exists() { 2 } else { 1 };
-                all.push(Kept {
-                    bytes: Bytes(candidate.snapshot.bytes.0 * copies),
-                    used: used.map(|m| FileTime::modified(&m)).unwrap_or_default(),
-                    snapshot: candidate.snapshot,
-                });
+                let snapshot = candidate.snapshot;
+                let copies = if lane.ready(&snapshot.id).exists() { 2 } else { 1 };
+                let used = lane.used_at(&snapshot.id).unwrap_or(snapshot.made_at);
+                all.push(Kept { bytes: Bytes(snapshot.bytes.0 * copies), used, snapshot });
             }
         }
+        Ok(to_evict(all, budget))
+    }
+
+    /// Evicts the least recently used snapshots until all together fit into `budget`.
+    pub fn evict(&self, budget: Bytes) -> Result<Upkept, TargetsError> {
         let mut done = Upkept::default();
-        for kept in to_evict(all, budget) {
+        for kept in self.doomed(budget)? {
             if self.remove_snapshot(&self.lane(&kept.snapshot.lane), &kept.snapshot.id)? {
                 tracing::info!(snapshot.id = %kept.snapshot.id, "evicted a snapshot of {}", kept.bytes);
                 done.evicted += 1;

@@ -1,7 +1,6 @@
 //! Which snapshots have to go. Pure.
 
-use hearth_host::times::FileTime;
-use hearth_model::Bytes;
+use hearth_model::{Bytes, Timestamp};
 
 use super::snapshot::Snapshot;
 
@@ -10,7 +9,7 @@ use super::snapshot::Snapshot;
 pub(super) struct Kept {
     pub(super) snapshot: Snapshot,
     pub(super) bytes: Bytes,
-    pub(super) used: FileTime,
+    pub(super) used: Timestamp,
 }
 
 /// The least recently used ones, as many as it takes.

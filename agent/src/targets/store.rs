@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 
 use hearth_host::clones::Means;
 use hearth_host::lock::FileLock;
+use hearth_host::times::FileTime;
 use hearth_host::{processes, tree};
-use hearth_model::{Bytes, LaneId, SnapshotId};
+use hearth_model::{Bytes, LaneId, SnapshotId, Timestamp};
 
 use super::choose::Candidate;
 use super::lane::LaneKey;
@@ -76,6 +77,12 @@ impl LaneDirectory {
     }
     pub(super) fn preparing(&self) -> PathBuf {
         self.root.join("preparing")
+    }
+
+    /// When the snapshot was last handed out.
+    pub(super) fn used_at(&self, id: &SnapshotId) -> Option<Timestamp> {
+        let metadata = self.snapshot(id).join("used").metadata().ok()?;
+        Some(Timestamp::from_millis(FileTime::modified(&metadata).0 / 1_000_000))
     }
 
     /// Keeps a snapshot from being removed or taken apart while it is read.

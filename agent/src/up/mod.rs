@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_cache_server::{Node, NodeError};
+use hearth_cache_server::{Node, NodeError, Ownership};
 use hearth_daemon::admin::{Admin, AdminError, AdminSettings, Reach, Readiness};
 use hearth_daemon::metrics::{BuildInfo, Metrics};
 use hearth_daemon::service_manager::ServiceManager;
@@ -139,7 +139,7 @@ pub async fn run(args: UpArgs, mut settings: Settings, environment: &Environment
     for execution in app.recover().map_err(UpError::Recover)? {
         tracing::warn!(job.execution = %execution, "job {execution} had lost its process and is booked as lost");
     }
-    let node = app.open_node().await.map_err(UpError::Node)?;
+    let node = app.open_node(Ownership::Alone).await.map_err(UpError::Node)?;
 
     let cache_address = app.settings.file.cache.listen.clone();
     let cache = TcpListener::bind(&cache_address).await;

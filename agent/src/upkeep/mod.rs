@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_cache_server::NodeError;
 use hearth_daemon::stop::Stop;
 use hearth_daemon::upkeep::{Failure, Report, Running, Task};
 use hearth_host::lock::FileLock;
@@ -20,6 +21,8 @@ pub enum UpkeepError {
     App(AppError),
     #[error(transparent)]
     Targets(TargetsError),
+    #[error("cannot keep the compile cache within its budget")]
+    Cache(#[source] NodeError),
     #[error("cannot lock the upkeep of {path}")]
     Lock {
         path: PathBuf,
@@ -30,13 +33,17 @@ pub enum UpkeepError {
 
 /// One round for a machine without a daemon; nothing when another round is under way, except to come after it: what
 /// that round did not see any more is then seen by this one.
-pub fn run_once(settings: Settings) -> Result<(), UpkeepError> {
+pub async fn run_once(settings: Settings) -> Result<(), UpkeepError> {
     let app = App::open(settings).map_err(UpkeepError::App)?;
     let path = app.places.upkeep_lock();
     let _lock = FileLock::exclusive(&path).map_err(|cause| UpkeepError::Lock { path, cause })?;
     let done = app.targets.upkeep().map_err(UpkeepError::Targets)?;
     tracing::info!("{}", in_words(&done));
-    Ok(())
+    match app.trim_cache().await {
+        // A daemon that has come meanwhile keeps it itself.
+        Err(NodeError::InUse { .. }) => Ok(()),
+        other => other.map_err(UpkeepError::Cache),
+    }
 }
 
 /// The tasks of a daemon.
