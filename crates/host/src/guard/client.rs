@@ -8,10 +8,17 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::process::{WaitOptions, wait};
 
 use super::{Event, GuardError, Request, Start};
 use crate::processes;
 use crate::view::Bind;
+
+/// What is left after this hangs in the kernel.
+const ORPHANS_END_WITHIN: Duration = Duration::from_secs(10);
 
 /// A running guard. Dropping it closes the socket, upon which the guard ends everything it looks after.
 #[derive(Debug)]
@@ -109,19 +116,16 @@ fn reap(child: &Mutex<Child>) {
     }
 }
 
-/// The guard was killed; its children were adopted by us.
+/// The guard was killed; its children were adopted by us, before its socket was seen to close. As in the guard itself,
+/// only having no child at all is exact.
 fn end_orphans() {
-    for _round in 0..100 {
-        match processes::descendants(std::process::id()) {
-            Ok(pids) if !pids.is_empty() => {
-                processes::kill_all(&pids, libc::SIGKILL);
-                for pid in pids {
-                    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
-                        let _ended = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
-                    }
-                }
-            }
-            _ => return,
+    let began = Instant::now();
+    while began.elapsed() < ORPHANS_END_WITHIN {
+        processes::kill_all(&processes::descendants(std::process::id()).unwrap_or_default(), libc::SIGKILL);
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some(_ended)) => {}
+            Err(Errno::CHILD) => return,
+            Ok(None) | Err(_) => thread::park_timeout(Duration::from_millis(1)),
         }
     }
 }

@@ -11,7 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Signal, WaitOptions, WaitStatus, waitpid};
+use rustix::io::Errno;
+use rustix::process::{Signal, WaitOptions, WaitStatus, wait};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -134,24 +135,36 @@ impl GuardProcess {
 
     /// One child that has ended, with its name when it was one of ours and not an orphan.
     fn reap_one(&mut self) -> Option<(Option<String>, How)> {
-        let (pid, status) = waitpid(None, WaitOptions::NOHANG).ok()??;
+        let (pid, status) = wait(WaitOptions::NOHANG).ok()??;
         Some((self.running.remove(&pid.as_raw_nonzero().get()), how(status)))
+    }
+
+    /// Reaps what has ended; says whether anything is left. Only this is exact: an orphan is our child before its
+    /// parent is gone, while a look through `/proc` misses a process that is born behind it.
+    fn has_children(&mut self) -> bool {
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, _status))) => drop(self.running.remove(&pid.as_raw_nonzero().get())),
+                Err(Errno::CHILD) => return false,
+                Ok(None) | Err(_) => return true,
+            }
+        }
     }
 
     fn sweep(&mut self) -> Event {
         let (mut ended, began) = (0_u32, Instant::now());
-        loop {
-            while self.reap_one().is_some() {}
+        while self.has_children() {
             let left = processes::descendants(std::process::id()).unwrap_or_default();
             let remaining = u32::try_from(left.len()).unwrap_or(u32::MAX);
-            if remaining == 0 || began.elapsed() > SWEEP_LIMIT {
-                return Event::Swept { ended, remaining, usage: usage_of_children() };
+            if began.elapsed() > SWEEP_LIMIT {
+                return Event::Swept { ended, remaining: remaining.max(1), usage: usage_of_children() };
             }
             ended = ended.saturating_add(remaining);
             processes::kill_all(&left, libc::SIGKILL);
             // Wakes at the next child that ends; the limit is for children of children, which tell us nothing.
             let _woken = self.inbox.recv_timeout(Duration::from_millis(20));
         }
+        Event::Swept { ended, remaining: 0, usage: usage_of_children() }
     }
 
     fn end_orphans(&mut self) {
@@ -159,8 +172,7 @@ impl GuardProcess {
         processes::kill_all(&all, libc::SIGTERM);
         let began = Instant::now();
         while began.elapsed() < ORPHAN_GRACE {
-            while self.reap_one().is_some() {}
-            if processes::descendants(std::process::id()).unwrap_or_default().is_empty() {
+            if !self.has_children() {
                 return;
             }
             match self.inbox.recv_timeout(Duration::from_millis(20)) {
