@@ -123,7 +123,10 @@ impl End {
     fn completed_at(&self, began_at: Option<Timestamp>) -> Timestamp {
         match self {
             Self::Seen { at, .. } => *at,
-            Self::Missed { last_beat, found_at, .. } => last_beat.map(|beat| beat.at).or(began_at).unwrap_or(*found_at),
+            // The first beat is of the acceptance, before the start.
+            Self::Missed { last_beat, found_at, .. } => {
+                last_beat.map(|beat| beat.at).max(began_at).unwrap_or(*found_at)
+            }
         }
     }
 

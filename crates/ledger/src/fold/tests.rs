@@ -196,6 +196,8 @@ fn a_real_end_beats_a_lost_one_whenever_it_comes() {
     }
     let crashed = fold(&[said(Source::Agent, 8, 100, lost(Loss::Crashed, 1))]).unwrap();
     assert_eq!(crashed.ending, Some(Ending::Crashed));
+    let started = said(Source::Agent, 1, 50_000, Fact::Started { at: at(50_000) });
+    assert_eq!(fold(&[started, loss]).unwrap().completed_at, Some(at(50_000)), "it did not end before it started");
 }
 
 #[test]
