@@ -13,7 +13,7 @@ use hearth_model::{Bytes, Clock, Outcome, Scope, SnapshotId};
 use serde::{Deserialize, Serialize};
 
 use super::kept;
-use super::lease::{Lease, Origin};
+use super::lease::{Lease, Origin, remove_intent};
 use super::snapshot::{Manifest, Snapshot};
 use super::store::{Targets, TargetsError, failed};
 use crate::checkout::Checkout;
@@ -81,6 +81,9 @@ impl Targets {
         };
         if swept == Swept::ProcessesLeft {
             return discarded(Why::StillRunning);
+        }
+        if let Some(slot) = lease.build.parent() {
+            remove_intent(slot)?;
         }
         if !outcome.is_success() {
             return discarded(Why::NotSuccessful(outcome));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use hearth_host::clones;
 use hearth_host::lock::FileLock;
 use hearth_host::times::FileTime;
-use hearth_host::{space, tree};
+use hearth_host::{processes, space, tree};
 use hearth_model::{Bytes, ExecutionId, LaneId, Millis, Scope, SnapshotId, WarmTarget};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,10 @@ use super::choose::{Choice, choose};
 use super::lane::LaneKey;
 use super::snapshot::{Manifest, Snapshot};
 use super::store::{LaneDirectory, Targets, TargetsError, failed};
+use crate::environment::EXECUTION;
+
+/// Stands in a slot from a lease to its job's end.
+const INTENT: &str = "lease.json";
 
 /// What a job started from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +98,9 @@ impl Targets {
     ) -> Result<Lease, TargetsError> {
         let started = clock.monotonic();
         let (build, lane_id) = (slot.join("build"), key.id());
-        // A clone without an owner is suspect: nobody knows how its job ended.
+        // A clone without an owner is suspect: nobody knows how its job ended. What may be left of that job itself sees
+        // the slot at the path at which our job will see it.
+        end_previous(slot)?;
         self.discard(&build)?;
         let origin = match self.make_lane(key).and_then(|lane| self.warm_clone(slot, execution, &lane, &lane_id, reads))
         {
@@ -212,13 +218,31 @@ fn take_ready(lane: &LaneDirectory, id: &SnapshotId, build: &Path) -> Result<Opt
     }
 }
 
+/// Ends what is left of the job that had this slot before, when nobody has seen its end.
+fn end_previous(slot: &Path) -> Result<(), TargetsError> {
+    let path = slot.join(INTENT);
+    let intent = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Intent>(&bytes).ok());
+    let Some(intent) = intent else { return Ok(()) };
+    let ended = processes::end_marked(EXECUTION, &intent.execution.to_string());
+    ended.map_err(|cause| failed("end what is left of the job in", slot, cause)).map(drop)
+}
+
+/// The job of this slot has ended, with every process of it.
+pub(super) fn remove_intent(slot: &Path) -> Result<(), TargetsError> {
+    let path = slot.join(INTENT);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(|cause| failed("remove", &path, cause)),
+    }
+}
+
 fn write_intent(
     slot: &Path,
     execution: ExecutionId,
     lane: &LaneId,
     origin: Option<&SnapshotId>,
 ) -> Result<(), TargetsError> {
-    let path = slot.join("lease.json");
+    let path = slot.join(INTENT);
     let intent = Intent { execution, lane: lane.clone(), origin: origin.cloned() };
     let text = serde_json::to_vec(&intent).unwrap_or_default();
     tree::write_atomically(&path, &text).map_err(|cause| failed("write", &path, cause))
