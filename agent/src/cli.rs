@@ -16,8 +16,6 @@ use crate::settings::{self, Settings, SettingsArgs};
 use crate::targets::commands::{Form, Prune, TargetsCommand};
 use crate::up::{self, UpArgs};
 
-/// Hearth itself failed before the command started, told apart from every exit code of a command (as env(1) does).
-const OWN_FAILURE: u8 = 125;
 /// The command line or the configuration is wrong (EX_CONFIG): a service manager should not try again.
 const BAD_CONFIGURATION: u8 = 78;
 
@@ -103,7 +101,7 @@ fn run(command: Command, settings: Settings, environment: Environment) -> anyhow
         Command::Exec(args) => {
             let code = runtime()?.block_on(exec::run(*args, settings, environment))?;
             // A code is one byte to the system, whatever the command made of it.
-            Ok(u8::try_from(code & 0xff).unwrap_or(OWN_FAILURE))
+            Ok(u8::try_from(code & 0xff).unwrap_or(exec::OWN_FAILURE))
         }
         Command::Up(args) => {
             runtime()?.block_on(up::run(args, settings, &environment))?;
@@ -171,5 +169,5 @@ fn complain(error: &anyhow::Error) -> ExitCode {
             said = cause;
         }
     }
-    ExitCode::from(OWN_FAILURE)
+    ExitCode::from(exec::OWN_FAILURE)
 }

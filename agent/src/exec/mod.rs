@@ -17,6 +17,8 @@ pub use supervise::{Limits, Supervisor};
 
 /// The hidden command under which this program is a guard.
 pub const GUARD_COMMAND: &str = "guard";
+/// Hearth itself failed before the command started, told apart from every exit code of a command (as env(1) does).
+pub const OWN_FAILURE: u8 = 125;
 
 /// Run a command in a slot, with a warm target directory and the shared compile cache, and book its minutes
 #[derive(Debug, clap::Args)]

@@ -10,11 +10,11 @@ use hearth_ledger::Owner;
 use hearth_model::{Bytes, Millis, Outcome, SlotNumber};
 use hearth_trust::{Trust, classify};
 
-use super::ExecArgs;
 use super::compile::{CompileCache, wrapper};
 use super::facts::facts;
 use super::summary::{self, Told};
 use super::supervise::{JOB, Limits, SuperviseError, Supervisor};
+use super::{ExecArgs, OWN_FAILURE};
 use crate::checkout::{self, Checkout, GitError, Toolchain};
 use crate::desk::{Desk, DeskError};
 use crate::environment::{EXECUTION, Environment};
@@ -88,30 +88,40 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
     let (begun, access) = desk.begin(intent).await.map_err(ExecError::Desk)?;
     tracing::debug!(job.execution = %begun.execution, "job step: leased");
 
-    let restored = restore(&settings, &places, &begun, &mut checkout, &mut warnings);
-    if has_view {
-        let bind = Bind { source: slot.directory.clone(), target: places.view() };
-        supervisor.bind(vec![bind]).await.map_err(ExecError::Supervise)?.map_err(ExecError::View)?;
-    }
-    let mut told = Told::new(&args, &checkout, slot.number, &begun, restored, why_no_target);
-    let compile = match wrapper(&settings.file.compiler_cache, &environment, &places.programs()) {
-        Err(without) => Err(without),
-        Ok(program) => {
-            let slot = &slot.directory;
-            CompileCache::start(program, &desk, &begun, &access, &mut supervisor, slot, &environment).await
+    // From here on the job is in the ledger, so whatever goes wrong has to be booked.
+    let carried = async {
+        let restored = restore(&settings, &places, &begun, &mut checkout, &mut warnings);
+        if has_view {
+            let bind = Bind { source: slot.directory.clone(), target: places.view() };
+            supervisor.bind(vec![bind]).await.map_err(ExecError::Supervise)?.map_err(ExecError::View)?;
         }
-    };
-    let start = command(&args, &directory, &begun, compile.as_ref().ok(), &build_directory);
-    tracing::debug!(job.execution = %begun.execution, "job step: prepared");
-    desk.started(begun.execution).await.map_err(ExecError::Desk)?;
-    tracing::debug!(job.execution = %begun.execution, "job step: started");
+        let told = Told::new(&args, &checkout, slot.number, &begun, restored, why_no_target);
+        let compile = match wrapper(&settings.file.compiler_cache, &environment, &places.programs()) {
+            Err(without) => Err(without),
+            Ok(program) => {
+                let slot = &slot.directory;
+                CompileCache::start(program, &desk, &begun, &access, &mut supervisor, slot, &environment).await
+            }
+        };
+        let start = command(&args, &directory, &begun, compile.as_ref().ok(), &build_directory);
+        tracing::debug!(job.execution = %begun.execution, "job step: prepared");
+        desk.started(begun.execution).await.map_err(ExecError::Desk)?;
+        tracing::debug!(job.execution = %begun.execution, "job step: started");
 
-    let limits = Limits {
-        stop_grace: settings.file.exec.stop_grace.0.to_duration(),
-        time_limit: args.time_limit.or(settings.file.exec.time_limit.map(|t| t.0)).map(Millis::to_duration),
+        let limits = Limits {
+            stop_grace: settings.file.exec.stop_grace.0.to_duration(),
+            time_limit: args.time_limit.or(settings.file.exec.time_limit.map(|t| t.0)).map(Millis::to_duration),
+        };
+        let (outcome, ran) = watch(&mut supervisor, start, limits, &desk, &begun).await?;
+        Ok::<_, ExecError>((told, compile, outcome, ran))
     };
-    let (outcome, ran) = watch(&mut supervisor, start, limits, &desk, &begun).await?;
+    let (mut told, compile, outcome, ran) = match carried.await {
+        Ok(carried) => carried,
+        Err(error) => return Err(give_up(error, supervisor, desk, begun, checkout).await),
+    };
     let outcome = with_disk(outcome, &[&checkout.top, &slot.directory]);
+    // Should we die before the end is in the ledger, the time is there already.
+    desk.beat(begun.execution, ran).await;
     tracing::debug!(job.execution = %begun.execution, "job step: ended");
     match compile {
         Ok(cache) => told.counted(cache.finish().await),
@@ -135,6 +145,24 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
         written.map_err(|cause| ExecError::Receipt { path: path.clone(), cause })?;
     }
     Ok(outcome.exit_code())
+}
+
+/// Books a job whose command did not come into being because of us: it costs nothing, and its clone is dropped.
+async fn give_up(
+    error: ExecError,
+    supervisor: Supervisor,
+    mut desk: Desk,
+    begun: Begun,
+    checkout: Checkout,
+) -> ExecError {
+    let (swept, usage) = supervisor.sweep().await;
+    let outcome = Outcome::NeverStarted { code: OWN_FAILURE.into() };
+    let execution = begun.execution;
+    let finish = Finish { begun, checkout, outcome, ran: Millis(0), swept, usage, compile: None };
+    if let Err(error) = desk.finish(finish).await {
+        tracing::warn!(job.execution = %execution, "the job stays open until the next one: {}", chain(&error));
+    }
+    error
 }
 
 /// The lane and the scopes that a job in this checkout would have, or why it would have no warm target.

@@ -160,18 +160,18 @@ impl Supervisor {
                 Some(signal) = self.signals.recv() => {
                     let again = !matches!(stopping, Stopping::No);
                     if again {
-                        self.signal_job(SIGKILL)?;
+                        self.signal_job(SIGKILL);
                     } else if signal.source == Source::Process {
-                        self.signal_job(signal.number)?;
+                        self.signal_job(signal.number);
                     }
                     stopping = stopping.asked(Cause::Signal(signal.number), limits.stop_grace);
                 }
                 () = sleep_until(time_limit.unwrap_or(next_beat)), if time_limit.is_some() && !stopping.is_asked() => {
-                    self.signal_job(SIGTERM)?;
+                    self.signal_job(SIGTERM);
                     stopping = stopping.asked(Cause::TimeLimit, limits.stop_grace);
                 }
                 () = sleep_until(stopping.deadline().unwrap_or(next_beat)), if stopping.deadline().is_some() => {
-                    self.signal_job(SIGKILL)?;
+                    self.signal_job(SIGKILL);
                     stopping = stopping.killed();
                 }
                 () = sleep_until(next_beat) => {
@@ -182,8 +182,11 @@ impl Supervisor {
         }
     }
 
-    fn signal_job(&mut self, number: i32) -> Result<(), SuperviseError> {
-        self.guard.signal(JOB, number).map_err(SuperviseError::Guard)
+    fn signal_job(&mut self, number: i32) {
+        // A guard that cannot be told anything is gone, and its last event says so.
+        if let Err(error) = self.guard.signal(JOB, number) {
+            tracing::debug!("signal {number} was not passed on: {error}");
+        }
     }
 
     /// Ends everything that is left of the job.
