@@ -5,8 +5,10 @@ mod facts;
 mod git;
 mod sources;
 mod toolchain;
+mod workspace;
 
 pub use facts::{Checkout, inspect};
 pub use git::{GitError, repository_name};
 pub use sources::{DirectoryStamp, FileStamp, Listing};
 pub use toolchain::{Toolchain, ToolchainError};
+pub use workspace::Workspace;

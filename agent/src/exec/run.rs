@@ -15,14 +15,14 @@ use super::facts::facts;
 use super::summary::{self, Told};
 use super::supervise::{JOB, Limits, SuperviseError, Supervisor};
 use super::{ExecArgs, OWN_FAILURE};
-use crate::checkout::{self, Checkout, GitError, Toolchain};
+use crate::checkout::{self, Checkout, GitError, Toolchain, Workspace};
 use crate::desk::{Desk, DeskError};
 use crate::environment::{EXECUTION, Environment};
 use crate::journey::{Begun, Finish, Intent, Target, chain};
 use crate::places::{Places, PlacesError};
 use crate::settings::Settings;
 use crate::slots::{self, SlotsError};
-use crate::targets::{GivenBack, LaneKey, LanePaths, Restored, Targets};
+use crate::targets::{GivenBack, LaneKey, LanePaths, Restored, Targets, link_final_artifacts};
 
 /// A failed job on a disk with less room than this has failed because of it.
 const FULL: Bytes = Bytes::mib(4);
@@ -67,8 +67,12 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
     // What takes longest first, and all of it at once.
     let places = Places::open(&settings.state).map_err(ExecError::Places)?;
     let mut supervisor = Supervisor::start(own.as_os_str()).map_err(ExecError::Supervise)?;
-    let (checkout, toolchain, has_view) =
-        tokio::join!(checkout::inspect(&directory), Toolchain::of(&directory), supervisor.enter_view());
+    let (checkout, toolchain, workspace, has_view) = tokio::join!(
+        checkout::inspect(&directory),
+        Toolchain::of(&directory),
+        Workspace::of(&directory),
+        supervisor.enter_view()
+    );
     let mut checkout = checkout.map_err(ExecError::Git)?;
     let has_view = has_view.map_err(ExecError::Supervise)?;
     let (mut desk, mut warnings) = Desk::open(settings.clone()).await.map_err(ExecError::Desk)?;
@@ -91,6 +95,11 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
     // From here on the job is in the ledger, so whatever goes wrong has to be booked.
     let carried = async {
         let restored = restore(&settings, &places, &begun, &mut checkout, &mut warnings);
+        if let (Some(lease), Some(workspace)) = (&begun.lease, &workspace)
+            && let Err(error) = link_final_artifacts(&lease.build, workspace, &triples(&args, &environment))
+        {
+            warnings.push(format!("tests may not find the binaries that they test: {error}"));
+        }
         if has_view {
             let bind = Bind { source: slot.directory.clone(), target: places.view() };
             supervisor.bind(vec![bind]).await.map_err(ExecError::Supervise)?.map_err(ExecError::View)?;
@@ -224,6 +233,16 @@ fn target(
     let name = args.lane.as_ref().unwrap_or(&args.job).clone();
     let key = LaneKey::new(checkout.repository.clone(), name, toolchain, paths);
     Target::Lane(Box::new(key.with_environment(environment.texts())))
+}
+
+/// The targets that the command or the environment names.
+fn triples(args: &ExecArgs, environment: &Environment) -> Vec<String> {
+    let words: Vec<&str> = args.command.iter().filter_map(|word| word.to_str()).collect();
+    let joined = words.iter().filter_map(|word| word.strip_prefix("--target="));
+    let apart = words.windows(2).filter(|pair| pair[0] == "--target").map(|pair| pair[1]);
+    let named = joined.chain(apart).chain(environment.text("CARGO_BUILD_TARGET"));
+    // A path to a target description is no directory name.
+    named.filter(|name| !name.contains('/') && *name != "..").map(str::to_owned).collect()
 }
 
 fn owner() -> Result<Owner, ExecError> {

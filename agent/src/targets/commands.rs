@@ -66,26 +66,33 @@ pub enum TargetsCommand {
     },
 }
 
-/// One line of the list. Times are milliseconds since 1970.
-#[derive(Debug, Serialize)]
-struct Line {
-    id: String,
-    repository: String,
-    job: String,
-    scope: String,
-    commit: Option<String>,
-    lane: String,
-    bytes: Bytes,
-    files: u64,
-    made_at: Timestamp,
-    used_at: Timestamp,
+/// One snapshot as it is listed. Times are milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListedSnapshot {
+    pub id: String,
+    pub repository: String,
+    pub job: String,
+    pub scope: String,
+    pub commit: Option<String>,
+    pub lane: String,
+    pub bytes: Bytes,
+    pub files: u64,
+    pub made_at: Timestamp,
+    pub used_at: Timestamp,
     /// A clone of it is ready to be handed out.
-    ready: bool,
+    pub ready: bool,
+}
+
+impl ListedSnapshot {
+    /// What it takes together with its clone.
+    pub fn with_clone(&self) -> Bytes {
+        Bytes(self.bytes.0 * if self.ready { 2 } else { 1 })
+    }
 }
 
 impl Targets {
     pub fn print_list(&self, form: Form, clock: &dyn Clock, out: &mut impl Write) -> Result<(), CommandError> {
-        let mut lines = self.lines().map_err(CommandError::Targets)?;
+        let mut lines = self.snapshots().map_err(CommandError::Targets)?;
         lines.sort_by_key(|line| std::cmp::Reverse(line.used_at));
         if form == Form::Json {
             return print_json(&lines, out);
@@ -114,7 +121,7 @@ impl Targets {
                 if line.ready { "yes" } else { "no" }.to_owned(),
             ]);
         }
-        let total: Bytes = lines.iter().map(|l| Bytes(l.bytes.0 * if l.ready { 2 } else { 1 })).sum();
+        let total: Bytes = lines.iter().map(ListedSnapshot::with_clone).sum();
         writeln!(
             out,
             "{table}\n{} snapshots, {total} with their clones, budget {}, clones by {}",
@@ -125,14 +132,15 @@ impl Targets {
         .map_err(CommandError::Write)
     }
 
-    fn lines(&self) -> Result<Vec<Line>, TargetsError> {
+    /// All snapshots of this machine, in no order.
+    pub fn snapshots(&self) -> Result<Vec<ListedSnapshot>, TargetsError> {
         let mut lines = Vec::new();
         for (id, key) in self.lanes()? {
             let lane = self.lane(&id);
             for candidate in self.candidates(&id)? {
                 let snapshot = candidate.snapshot;
                 let used_at = lane.used_at(&snapshot.id).unwrap_or(snapshot.made_at);
-                lines.push(Line {
+                lines.push(ListedSnapshot {
                     ready: lane.ready(&snapshot.id).exists(),
                     id: snapshot.id.to_string(),
                     repository: key.repository.clone(),

@@ -12,6 +12,7 @@
 
 mod choose;
 pub mod commands;
+mod finals;
 mod give_back;
 mod kept;
 mod lane;
@@ -23,6 +24,8 @@ mod store;
 mod times;
 
 pub use choose::{Candidate, Choice, choose};
+pub use commands::ListedSnapshot;
+pub use finals::link as link_final_artifacts;
 pub use give_back::{GivenBack, Swept, Why};
 pub use lane::{LaneKey, LanePaths};
 pub use lease::{HandedOut, Lease, Origin};
