@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use hearth_host::clones::{self, Names};
 use hearth_host::times::FileTime;
 use hearth_host::{processes, space, tree};
 use hearth_model::{Bytes, Clock, Outcome, Scope, SnapshotId};
@@ -62,6 +63,8 @@ struct Survey {
     is_changed: bool,
     /// A unit whose fingerprint cargo had emptied and not written again.
     unfinished: Option<String>,
+    /// Files that have several names, and how many of these are here.
+    names: Names,
 }
 
 impl Targets {
@@ -91,6 +94,11 @@ impl Targets {
         let survey = survey(&lease.build, lease.began).map_err(|cause| failed("read", &lease.build, cause))?;
         if let Some(unit) = survey.unfinished {
             return discarded(Why::Unfinished { unit });
+        }
+        if survey.names.is_any_known_elsewhere() {
+            // cargo links final artifacts into the checkout: what is done to them there must not reach the next job.
+            let cloning = |cause| TargetsError::Clone { id: SnapshotId::from(lease.execution), cause };
+            clones::separate(&lease.build, self.means).map_err(cloning)?;
         }
         if let Origin::Warm { snapshot, manifest, .. } = &lease.origin
             && !survey.is_changed
@@ -199,6 +207,7 @@ fn survey(build: &Path, began: FileTime) -> io::Result<Survey> {
         if !metadata.is_dir() && is_written {
             survey.is_changed = true;
         }
+        survey.names.count(metadata);
         if entry.metadata.is_file() {
             if is_emptied_fingerprint(&entry.path, entry.metadata.len(), build) {
                 survey.unfinished = Some(entry.path.to_string_lossy().into_owned());

@@ -96,7 +96,6 @@ impl Targets {
         };
         let source = lane.snapshot(&snapshot.id).join("build");
         let cloning = |cause| TargetsError::Clone { id: snapshot.id.clone(), cause };
-        clones::separate(&source, self.means).map_err(cloning)?;
         let cloned = clones::mirror(&source, &partial, self.means, since);
         let cloned = cloned.map_err(cloning)?;
         let _held = lane.lock()?;

@@ -206,20 +206,23 @@ fn finish(target: &Path, source: &Metadata) -> Result<(), CloneError> {
     set_modified(target, FileTime::modified(source)).map_err(write)
 }
 
-/// Gives every file below `root` that has more than one name an inode of its own: cargo links final artifacts into the
+/// Gives every file below `root` that has a name outside of it an inode of its own: cargo links final artifacts into the
 /// checkout, and what is done to them there must not reach a snapshot. Gives how many there were.
 pub fn separate(root: &Path, means: Means) -> Result<u64, CloneError> {
-    let (mut shared, mut times) = (Vec::new(), std::collections::BTreeMap::new());
+    let (mut linked, mut times) = (Vec::new(), std::collections::BTreeMap::new());
     let read = |cause| CloneError::Read { path: root.to_owned(), cause };
+    let mut names = Names::default();
     tree::walk(root, &mut |entry| {
+        names.count(&entry.metadata);
         if entry.metadata.is_file() && entry.metadata.nlink() > 1 {
             let parent = entry.path.parent().unwrap_or(Path::new("")).to_owned();
             times.entry(parent.clone()).or_insert(FileTime::modified(&root.join(&parent).symlink_metadata()?));
-            shared.push(entry);
+            linked.push(entry);
         }
         Ok(())
     })
     .map_err(read)?;
+    let shared: Vec<_> = linked.into_iter().filter(|entry| names.is_known_elsewhere(&entry.metadata)).collect();
     for entry in &shared {
         let path = root.join(&entry.path);
         let mut partial = path.clone().into_os_string();
@@ -235,6 +238,32 @@ pub fn separate(root: &Path, means: Means) -> Result<u64, CloneError> {
         set_modified(&path, time).map_err(|cause| CloneError::Write { path, cause })?;
     }
     Ok(shared.len() as u64)
+}
+
+/// The names of files that have several, counted in one walk over a tree. rustc links one incremental session into the
+/// next, so many have them all inside; only a name elsewhere is a way for others to change a file.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// By device and inode: names that were not seen yet.
+    missing: std::collections::HashMap<(u64, u64), u64>,
+}
+
+impl Names {
+    pub fn count(&mut self, metadata: &Metadata) {
+        if metadata.is_file() && metadata.nlink() > 1 {
+            let missing = self.missing.entry((metadata.dev(), metadata.ino())).or_insert(metadata.nlink());
+            *missing = missing.saturating_sub(1);
+        }
+    }
+
+    /// Whether this file has a name that was not counted.
+    pub fn is_known_elsewhere(&self, metadata: &Metadata) -> bool {
+        self.missing.get(&(metadata.dev(), metadata.ino())).is_some_and(|missing| *missing > 0)
+    }
+
+    pub fn is_any_known_elsewhere(&self) -> bool {
+        self.missing.values().any(|missing| *missing > 0)
+    }
 }
 
 fn metadata_of(path: &Path) -> Result<Metadata, CloneError> {
@@ -313,12 +342,14 @@ mod tests {
         let root = dir.path().join("from");
         sample(&root);
         fs::hard_link(root.join("deps/a.rlib"), dir.path().join("outside")).unwrap();
+        fs::hard_link(root.join("deps/b.rlib"), root.join("deps/inside")).unwrap();
         set_modified(&root.join("deps"), FileTime(1_000_000_000_000_000_002)).unwrap();
         let before = listing(&root);
         assert_eq!(separate(&root, Means::Copy).unwrap(), 1);
         assert_eq!(listing(&root), before);
         fs::write(dir.path().join("outside"), "evil").unwrap();
         assert_eq!(fs::read(root.join("deps/a.rlib")).unwrap(), b"aaaa");
+        assert_eq!(root.join("deps/inside").metadata().unwrap().nlink(), 2, "what is shared inside stays so");
     }
 
     #[test]
