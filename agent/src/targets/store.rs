@@ -131,14 +131,16 @@ impl Targets {
         LaneDirectory { root: self.root.join(id.as_str()) }
     }
 
-    /// Makes the lane's directories and writes its key down once.
+    /// Makes the lane's directories and writes its key down.
     pub(super) fn make_lane(&self, key: &LaneKey) -> Result<LaneDirectory, TargetsError> {
         let lane = self.lane(&key.id());
         for path in [lane.root.join("snapshots"), lane.root.join("ready")] {
             fs::create_dir_all(&path).map_err(|cause| failed("make", &path, cause))?;
         }
         let path = lane.root.join("lane.json");
-        if !path.exists() {
+        // A lane whose key cannot be read has no upkeep, so damage is made good here.
+        let written = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<LaneKey>(&bytes).ok());
+        if written.as_ref() != Some(key) {
             let text = serde_json::to_vec_pretty(key).unwrap_or_default();
             tree::write_atomically(&path, &text).map_err(|cause| failed("write", &path, cause))?;
         }
