@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::checkout::Checkout;
-use crate::targets::{GivenBack, LaneKey, Lease, Swept, TargetsError};
+use crate::targets::{GivenBack, LaneKey, Lease, Origin, Swept, TargetsError};
 
 /// A job token outlives the longest job that GitHub allows by a little.
 const TOKEN_LIFE: Millis = Millis::from_minutes(6 * 60 + 30);
@@ -139,7 +139,7 @@ pub fn finish(app: &App, finish: Finish) -> Result<Receipt, JourneyError> {
         compile_useful: None,
         compile_total: None,
         build_fingerprint: begun.lease.as_ref().map(|lease| fingerprint(&lease.key, &tree)),
-        full_build: compile.and_then(|counts| is_full_build(warm_target, counts)),
+        full_build: begun.lease.as_ref().and_then(|lease| is_full_build(lease, warm_target, compile)),
     };
     let say = |sequence, fact| Observation::by_agent(begun.execution, sequence, at, fact);
     app.book
@@ -174,17 +174,18 @@ fn fingerprint(key: &LaneKey, tree: &str) -> String {
     blake3::hash(format!("{} {tree}", key.id()).as_bytes()).to_hex()[..32].to_owned()
 }
 
-/// Whether at least half of what could have come from a cache was compiled. `None` when nothing was asked of the
-/// compiler, because then there was no build.
-fn is_full_build(warm_target: WarmTarget, counts: CompileCounts) -> Option<bool> {
-    let asked = counts.hits + counts.misses;
-    match warm_target {
-        _ if asked == 0 => None,
-        WarmTarget::None => Some(counts.misses * 2 >= asked),
-        WarmTarget::Exact => Some(false),
-        // How many units were fresh is not known, so neither is the share.
-        WarmTarget::Partial | WarmTarget::Unknown => None,
-    }
+/// Whether at least half of the build's units were compiled, neither fresh nor served by a cache. `None` where the
+/// compiler calls were not counted and the directory was not cold.
+fn is_full_build(lease: &Lease, warm_target: WarmTarget, compile: Option<CompileCounts>) -> Option<bool> {
+    let Some(counts) = compile else {
+        // In a cold directory without a cache, a build is a full one.
+        return (warm_target == WarmTarget::None).then(|| lease.has_been_built());
+    };
+    let units = match &lease.origin {
+        Origin::Cold { .. } => counts.hits + counts.misses,
+        Origin::Warm { manifest, .. } => manifest.units(),
+    };
+    Some(counts.misses > 0 && counts.misses * 2 >= units)
 }
 
 fn month_so_far(app: &App, repository: &str, warnings: &mut Vec<String>) -> (String, u64) {

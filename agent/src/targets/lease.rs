@@ -71,6 +71,11 @@ impl Lease {
         }
     }
 
+    /// Whether a compiler was at work in it: cargo notes the compiler before it calls it.
+    pub fn has_been_built(&self) -> bool {
+        self.build.join(".rustc_info.json").exists()
+    }
+
     /// How well the clone fits a checkout.
     pub fn fit(&self, tree: &str, lock_digest: Option<&str>) -> WarmTarget {
         match &self.origin {

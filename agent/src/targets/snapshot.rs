@@ -100,6 +100,14 @@ impl Manifest {
         Ok(digest(&bytes))
     }
 
+    /// How many units cargo keeps here: each has one fingerprint with a description in JSON beside it.
+    pub fn units(&self) -> u64 {
+        let is_fingerprint = |path: &&String| {
+            Path::new(path).extension().is_some_and(|ending| ending == "json") && path.contains("fingerprint/")
+        };
+        self.artifacts.keys().filter(is_fingerprint).count() as u64
+    }
+
     /// Compares a build directory with what it should hold; says the first thing that is wrong.
     pub fn verify(&self, build: &Path) -> io::Result<Result<(), String>> {
         let (mut seen, mut wrong) = (0_usize, None);
