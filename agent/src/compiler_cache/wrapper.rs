@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
 
+/// sccache's own switch for a process that is to be its daemon.
+pub(super) const START_SERVER: &str = "SCCACHE_START_SERVER";
+
 /// The section `[compiler_cache]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -83,7 +86,7 @@ pub fn choose_wrapper(
 /// Whether this process was started as the wrapper (by its name) or as its daemon (by sccache's own switch).
 pub fn is_called_as_wrapper(program: Option<&std::ffi::OsStr>, environment: &Environment) -> bool {
     let by_name = program.map(Path::new).and_then(Path::file_stem).is_some_and(|stem| stem == "sccache");
-    by_name || environment.text("SCCACHE_START_SERVER") == Some("1")
+    by_name || environment.text(START_SERVER) == Some("1")
 }
 
 #[cfg(test)]
