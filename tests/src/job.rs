@@ -2,9 +2,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -60,14 +62,36 @@ impl Call {
         self.start().wait()
     }
 
-    pub fn start(mut self) -> Running {
+    pub fn start(self) -> Running {
         fs::create_dir_all(&self.outputs).expect("a directory can be made");
-        let create = |name: &str| File::create(self.outputs.join(name)).expect("a file can be made");
+        let stderr = File::create(self.outputs.join("stderr")).expect("a file can be made");
+        self.spawn(stderr.into())
+    }
+
+    /// Starts it and hands out its standard error line by line, each the moment it is said. The lines end when nobody
+    /// is left who could say more.
+    pub fn start_told(self) -> (Running, Receiver<String>) {
+        fs::create_dir_all(&self.outputs).expect("a directory can be made");
+        let mut kept = File::create(self.outputs.join("stderr")).expect("a file can be made");
+        let mut running = self.spawn(Stdio::piped());
+        let stderr = running.child.stderr.take().expect("standard error is piped");
+        let (tell, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                writeln!(kept, "{line}").expect("a file can be written");
+                let _nobody_listens = tell.send(line);
+            }
+        });
+        (running, lines)
+    }
+
+    fn spawn(mut self, stderr: Stdio) -> Running {
         let input = self.outputs.join("stdin");
         File::create(&input).and_then(|mut file| file.write_all(&self.input)).expect("a file can be written");
         self.command.stdin(File::open(&input).expect("a file can be read"));
-        self.command.stdout(create("stdout")).stderr(create("stderr"));
-        let child = self.command.spawn().expect("the program can be started");
+        let stdout = File::create(self.outputs.join("stdout")).expect("a file can be made");
+        let child = self.command.stdout(stdout).stderr(stderr).spawn().expect("the program can be started");
         Running { child, outputs: self.outputs, receipt: self.receipt }
     }
 }

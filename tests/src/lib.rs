@@ -4,6 +4,7 @@ pub mod tidy;
 
 pub mod binary;
 pub mod environment;
+pub mod family;
 pub mod job;
 pub mod repository;
 pub mod skip;
