@@ -3,6 +3,7 @@
 pub mod tidy;
 
 pub mod binary;
+pub mod disk;
 pub mod environment;
 pub mod family;
 pub mod job;

@@ -14,6 +14,7 @@ use crate::binary;
 use crate::environment::Environment;
 use crate::job::{Call, command};
 use crate::repository::Repository;
+use crate::skip::is_root;
 use crate::wait::{is_reached, until};
 
 /// An upkeep that hangs must not hang the test that has ended already.
@@ -24,6 +25,8 @@ pub struct World {
     root: TempDir,
     state: PathBuf,
     program: PathBuf,
+    /// What the program is started by.
+    prefix: &'static [&'static str],
     environment: Vec<(OsString, OsString)>,
     calls: AtomicUsize,
 }
@@ -36,7 +39,14 @@ impl World {
         fs::create_dir(path.join("home")).expect("a directory can be made");
         let mut environment = Environment::of_this_process().scrubbed();
         environment.push(("HOME".into(), path.join("home").into()));
-        Self { state: path.join("state"), program: own_program(&path), root, environment, calls: AtomicUsize::new(0) }
+        Self {
+            state: path.join("state"),
+            program: own_program(&path),
+            prefix: &[],
+            root,
+            environment,
+            calls: AtomicUsize::new(0),
+        }
     }
 
     /// The same with its state in another place.
@@ -50,6 +60,15 @@ impl World {
     #[must_use]
     pub fn with_env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same without the right to make mount namespaces, as most people's machines are: a slot has its own path.
+    #[must_use]
+    pub fn without_view(mut self) -> Self {
+        if is_root() {
+            self.prefix = &["setpriv", "--bounding-set", "-sys_admin"];
+        }
         self
     }
 
@@ -97,8 +116,9 @@ impl World {
     }
 
     fn hearth_command(&self) -> Command {
-        let mut command = command(&self.program, &self.environment);
-        command.arg("--state").arg(&self.state).current_dir(self.root.path());
+        let mut words = self.prefix.iter().map(Path::new).chain([self.program.as_path()]);
+        let mut command = command(words.next().unwrap_or(&self.program), &self.environment);
+        command.args(words).arg("--state").arg(&self.state).current_dir(self.root.path());
         command
     }
 
