@@ -15,6 +15,7 @@ pub mod journey;
 
 pub mod desk;
 pub mod exec;
+pub mod metrics;
 pub mod report;
 pub mod up;
 pub mod upkeep;
