@@ -13,6 +13,7 @@ pub mod targets;
 pub mod app;
 pub mod journey;
 
+pub mod dashboard;
 pub mod desk;
 pub mod exec;
 pub mod metrics;
