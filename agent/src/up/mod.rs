@@ -25,9 +25,11 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::app::{App, AppError};
+use crate::dashboard;
 use crate::desk::{DeskServer, ServerError};
 use crate::environment::Environment;
 use crate::journey::chain;
+use crate::metrics;
 use crate::places::{Places, PlacesError};
 use crate::settings::Settings;
 use crate::upkeep;
@@ -146,8 +148,10 @@ pub async fn run(args: UpArgs, mut settings: Settings, environment: &Environment
     let cache = cache.map_err(|cause| UpError::CacheListen { address: cache_address, cause })?;
     let cache_address = cache.local_addr().map_err(|cause| UpError::CacheListen { address: String::new(), cause })?;
     let desk = DeskServer::listen(&places.daemon_socket()).map_err(UpError::Desk)?;
-    let numbers = numbers(&node);
-    let admin = admin(&app, pages, &stop, &numbers).listen().await.map_err(UpError::Admin)?;
+    let numbers = numbers(&app, &node);
+    let admin = admin(&app, pages, &stop, &numbers);
+    let admin =
+        admin.with_pages(dashboard::pages(Arc::clone(&app), node.clone())).listen().await.map_err(UpError::Admin)?;
     let admin_address = admin.address();
 
     let tasks = Tasks::new(stop.clone());
@@ -231,7 +235,7 @@ fn take_lock(places: &Places) -> Result<FileLock, UpError> {
     Ok(lock)
 }
 
-fn numbers(node: &Node) -> Metrics {
+fn numbers(app: &Arc<App>, node: &Node) -> Metrics {
     let numbers = Metrics::new(BuildInfo {
         program: "hearth",
         version: env!("CARGO_PKG_VERSION"),
@@ -239,6 +243,7 @@ fn numbers(node: &Node) -> Metrics {
         commit: option_env!("HEARTH_COMMIT").unwrap_or("unknown"),
     });
     numbers.register(|registry| node.register_metrics(registry));
+    metrics::register(&numbers, Arc::clone(app));
     numbers
 }
 
