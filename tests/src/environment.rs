@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub const REQUIRE_ALL: &str = "HEARTH_REQUIRE_ALL";
 /// A finished `hearth` to test, say a package's, in the place of the one that is built here.
 pub const BINARY: &str = "HEARTH_BINARY";
+/// An sccache that people install by themselves, in the place of the one on the path.
+pub const SCCACHE: &str = "HEARTH_TEST_SCCACHE";
 
 /// What cargo tells the tests of one package and must not tell the cargo that they start: build scripts listen to it.
 const OF_THIS_PACKAGE: [&str; 5] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_PRIMARY_", "LD_LIBRARY_PATH"];
@@ -37,6 +39,15 @@ impl Environment {
 
     pub fn binary(&self) -> Option<PathBuf> {
         self.get(BINARY).map(PathBuf::from)
+    }
+
+    /// An sccache that is not ours.
+    pub fn sccache(&self) -> Option<PathBuf> {
+        let on_path = || {
+            let path = self.get("PATH")?;
+            std::env::split_paths(path).map(|directory| directory.join("sccache")).find(|program| program.is_file())
+        };
+        self.get(SCCACHE).map(PathBuf::from).or_else(on_path)
     }
 
     /// What a program needs to find commands, the toolchain and the registry, and nothing else.

@@ -10,4 +10,5 @@ pub mod job;
 pub mod repository;
 pub mod skip;
 pub mod wait;
+pub mod workspace;
 pub mod world;
