@@ -141,7 +141,8 @@ impl Targets {
         done: &mut Upkept,
     ) -> Result<(), TargetsError> {
         let snapshots = lane.root.join("snapshots");
-        let known: Vec<SnapshotId> = self.candidates(id)?.into_iter().map(|c| c.snapshot.id).collect();
+        let known: Vec<Snapshot> =
+            self.candidates(id)?.into_iter().filter(|c| c.is_durable).map(|c| c.snapshot).collect();
         for name in names_in(&snapshots)? {
             let Ok(id) = name.parse::<SnapshotId>() else {
                 // A promotion that was interrupted; a running one is younger than any round of upkeep is apart.
@@ -150,9 +151,11 @@ impl Targets {
                 }
                 continue;
             };
-            // One that appeared since the list of the latest was made is newer than all of them.
-            let is_current = latest.iter().any(|s| s.id == id) || latest.iter().all(|s| s.id < id);
-            if (known.contains(&id) && is_current) || !self.remove_snapshot(lane, &id)? {
+            // One that appeared since the list of the latest was made is newer than the one of its scope there.
+            let is_unsurpassed =
+                |own: &Snapshot| latest.iter().filter(|s| s.scope == own.scope).all(|s| s.id == id || is_newer(own, s));
+            let is_current = known.iter().any(|own| own.id == id && is_unsurpassed(own));
+            if is_current || !self.remove_snapshot(lane, &id)? {
                 continue;
             }
             done.superseded += 1;
