@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use hearth_host::users;
+use hearth_host::{tree, users};
 use hearth_model::SlotNumber;
 
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +57,19 @@ impl Places {
             fs::create_dir_all(&directory).map_err(write)?;
         }
         let probe = root.join(format!(".writable-{}.partial", std::process::id()));
-        let written = fs::write(&probe, b"this directory can be written").and_then(|()| fs::remove_file(&probe));
-        written.map_err(write)?;
+        let write_probe = || fs::write(&probe, b"this directory can be written").and_then(|()| fs::remove_file(&probe));
+        let written = write_probe().or_else(|error| {
+            if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+                return Err(error);
+            }
+            // What was thrown away already may be what fills the disk, and upkeep needs room to get this far.
+            let _emptied = tree::empty(&places.trash());
+            write_probe()
+        });
+        if let Err(cause) = written {
+            let _unfinished = fs::remove_file(&probe);
+            return Err(write(cause));
+        }
         Ok(places)
     }
 

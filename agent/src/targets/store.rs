@@ -220,18 +220,7 @@ impl Targets {
 
     /// Removes what lies in the trash, for good.
     pub fn empty_trash(&self) -> Result<usize, TargetsError> {
-        let mut removed = 0;
-        for name in names_in(&self.trash)? {
-            let path = self.trash.join(name);
-            let gone = match path.symlink_metadata() {
-                Ok(metadata) if metadata.is_dir() => tree::remove(&path),
-                Ok(_) => fs::remove_file(&path),
-                Err(_gone) => Ok(()),
-            };
-            gone.map_err(|cause| failed("remove", &path, cause))?;
-            removed += 1;
-        }
-        Ok(removed)
+        tree::empty(&self.trash).map_err(|cause| failed("empty", &self.trash, cause))
     }
 }
 

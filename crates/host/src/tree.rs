@@ -36,6 +36,22 @@ pub fn remove(root: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes everything that a directory holds; gives how many entries there were. Others may do the same meanwhile.
+pub fn empty(directory: &Path) -> io::Result<usize> {
+    let mut removed = 0;
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let gone = match path.symlink_metadata() {
+            Ok(metadata) if metadata.is_dir() => remove(&path),
+            Ok(_) => fs::remove_file(&path),
+            Err(error) => Err(error),
+        };
+        gone.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
+        removed += 1;
+    }
+    Ok(removed)
+}
+
 /// Asks the file system that holds `path` to write everything out.
 pub fn sync_file_system(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::syncfs(fs::File::open(path)?)?)
