@@ -80,7 +80,14 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
     let slot = slots::claim(&places, settings.file.slots.count, || {
         summary::waiting(settings.file.slots.count, args.quiet);
     });
-    let slot = slot.await.map_err(ExecError::Slots)?;
+    let slot = tokio::select! {
+        slot = slot => slot.map_err(ExecError::Slots)?,
+        // Nothing has begun yet, so there is nothing to end and nothing to book.
+        signal = supervisor.stop_signal() => {
+            summary::gave_up_waiting(signal, args.quiet);
+            return Ok(128 + signal);
+        }
+    };
     let build_directory = if has_view { places.view().join("build") } else { slot.directory.join("build") };
     let facts = facts(&args, &checkout, toolchain.as_ref().ok(), &environment);
     let target = target(&checkout, toolchain.as_ref(), &args, &environment, &build_directory);

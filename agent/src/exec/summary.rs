@@ -40,6 +40,12 @@ pub(super) fn waiting(slots: u16, is_quiet: bool) {
     }
 }
 
+pub(super) fn gave_up_waiting(signal: i32, is_quiet: bool) {
+    if !is_quiet {
+        say(&format!("cancelled by signal {signal} before there was a slot; nothing was started"));
+    }
+}
+
 impl Told {
     pub(super) fn new(
         args: &ExecArgs,

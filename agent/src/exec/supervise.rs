@@ -95,6 +95,14 @@ impl Supervisor {
         answer.await
     }
 
+    /// Waits until we are asked to stop; gives the signal's number.
+    pub async fn stop_signal(&mut self) -> i32 {
+        match self.signals.recv().await {
+            Some(signal) => signal.number,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Whether this process has ended already.
     pub fn has_ended(&mut self, name: &str) -> bool {
         while let Ok(event) = self.events.try_recv() {
