@@ -135,6 +135,9 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
         Ok(carried) => carried,
         Err(error) => return Err(give_up(error, supervisor, desk, begun, checkout).await),
     };
+    if let Some(error) = supervisor.refusal() {
+        warnings.push(format!("cannot start `{}`: {error}", args.command[0].to_string_lossy()));
+    }
     let outcome = with_disk(outcome, &[&checkout.top, &slot.directory]);
     // Should we die before the end is in the ledger, the time is there already.
     desk.beat(begun.execution, ran).await;

@@ -48,6 +48,7 @@ pub struct Supervisor {
     is_guard_lost: bool,
     /// A daemon of the job that has ended before it was asked to.
     ended: Vec<String>,
+    refusal: Option<io::Error>,
 }
 
 impl Supervisor {
@@ -62,7 +63,7 @@ impl Supervisor {
         let (tell_event, events) = unbounded_channel();
         let guard = Guard::start(own, &[super::GUARD_COMMAND], move |event| drop(tell_event.send(event)));
         let guard = guard.map_err(SuperviseError::Guard)?;
-        Ok(Self { guard, events, signals, is_guard_lost: false, ended: Vec::new() })
+        Ok(Self { guard, events, signals, is_guard_lost: false, ended: Vec::new(), refusal: None })
     }
 
     /// Tries to get a mount namespace; `false` where the system has none for us.
@@ -101,6 +102,11 @@ impl Supervisor {
             Some(signal) => signal.number,
             None => std::future::pending().await,
         }
+    }
+
+    /// Why the system did not start the command.
+    pub fn refusal(&self) -> Option<&io::Error> {
+        self.refusal.as_ref()
     }
 
     /// Whether this process has ended already.
@@ -147,6 +153,7 @@ impl Supervisor {
         let began = Instant::now();
         if let Err(error) = self.start_process(start).await? {
             let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+            self.refusal = Some(error);
             return Ok((Outcome::NeverStarted { code }, Millis(0)));
         }
         let ran = || Millis::from(began.elapsed());
