@@ -51,12 +51,6 @@ pub enum ExecError {
     View(#[source] io::Error),
     #[error("cannot tell this process from others")]
     Identity(#[source] io::Error),
-    #[error("cannot write the receipt to {path}")]
-    Receipt {
-        path: PathBuf,
-        #[source]
-        cause: io::Error,
-    },
 }
 
 /// Runs the job; gives the exit code.
@@ -158,11 +152,13 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
         start_upkeep(&own, &settings, &mut warnings);
     }
     warnings.extend(receipt.warnings.clone());
-    told.print(outcome, ran, &receipt, &warnings);
-    if let Some(path) = &args.receipt {
-        let written = told.write_receipt(path, outcome, ran, &usage, &receipt);
-        written.map_err(|cause| ExecError::Receipt { path: path.clone(), cause })?;
+    if let Some(path) = &args.receipt
+        && let Err(error) = told.write_receipt(path, outcome, ran, &usage, &receipt)
+    {
+        // The job has ended as it has, and its exit code is what the caller waits for.
+        warnings.push(format!("the receipt could not be written to {}: {error}", path.display()));
     }
+    told.print(outcome, ran, &receipt, &warnings);
     Ok(outcome.exit_code())
 }
 
