@@ -159,15 +159,21 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 fn complain(error: &anyhow::Error) -> ExitCode {
     let mut stderr = io::stderr().lock();
-    let _closed = writeln!(stderr, "hearth: error: {error}");
+    let _closed = writeln!(stderr, "hearth: error: {}", in_our_lines(&error.to_string()));
     let mut said = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
         // A transparent error repeats what stands above it.
         if cause != said {
-            let _closed = writeln!(stderr, "hearth:   because: {cause}");
+            let _closed = writeln!(stderr, "hearth:   because: {}", in_our_lines(&cause));
             said = cause;
         }
     }
     ExitCode::from(exec::OWN_FAILURE)
+}
+
+/// What others chose or said, like paths and the words of git, in lines that are ours and harmless to a terminal.
+fn in_our_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(report::for_terminal).collect();
+    lines.join("\nhearth:     ")
 }

@@ -13,6 +13,7 @@ use super::ExecArgs;
 use super::compile::{Counted, Without};
 use crate::checkout::Checkout;
 use crate::journey::{Begun, Receipt, chain};
+use crate::report::for_terminal;
 use crate::targets::{GivenBack, HandedOut, Origin, Restored};
 
 /// What was learned on the way.
@@ -252,6 +253,5 @@ fn short(commit: &str) -> &str {
 /// One line on standard error, where it is not in the way of the command's output. Control characters of names that
 /// a job chose do not reach the terminal.
 fn say(line: &str) {
-    let clean: String = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    let _closed = writeln!(io::stderr().lock(), "hearth: {clean}");
+    let _closed = writeln!(io::stderr().lock(), "hearth: {}", for_terminal(line));
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 /// For a terminal: nothing that moves the cursor, changes colors, or turns the direction of reading around.
-pub(super) fn for_terminal(text: &str) -> Cow<'_, str> {
+pub(crate) fn for_terminal(text: &str) -> Cow<'_, str> {
     if !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }
