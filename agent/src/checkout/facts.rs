@@ -1,5 +1,7 @@
 //! The facts of a checkout, read in one go.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use hearth_model::{Ref, WorkTree};
@@ -25,13 +27,13 @@ pub struct Checkout {
 /// Reads everything about the checkout that `directory` is in.
 pub async fn inspect(directory: &Path) -> Result<Checkout, GitError> {
     let here = Git::at(directory);
-    let paths = here.ask(&["rev-parse", "--path-format=absolute", "--show-toplevel", "--git-common-dir"]).await?;
-    let paths = String::from_utf8_lossy(&paths).into_owned();
-    let mut paths = paths.lines();
-    let (Some(top), Some(common)) = (paths.next(), paths.next()) else {
-        return Err(here.unreadable("rev-parse", b"no work tree"));
-    };
-    let top = Path::new(top).canonicalize().map_err(|cause| GitError::Read { path: top.into(), cause })?;
+    // One question each: a path may hold a line end, and git ends each answer with one.
+    let (top, common) = tokio::join!(
+        here.ask(&["rev-parse", "--path-format=absolute", "--show-toplevel"]),
+        here.ask(&["rev-parse", "--path-format=absolute", "--git-common-dir"]),
+    );
+    let (top, common) = (path(&top?), path(&common?));
+    let top = top.canonicalize().map_err(|cause| GitError::Read { path: top, cause })?;
     let git = Git::at(&top);
     // The status refreshes git's own index when it is stale, as any `git status` does.
     let (status, remote, remote_head, heads) = tokio::join!(
@@ -46,7 +48,7 @@ pub async fn inspect(directory: &Path) -> Result<Checkout, GitError> {
     let repository = remote
         .as_deref()
         .and_then(repository_name)
-        .unwrap_or_else(|| format!("local{}", common.trim_end_matches("/.git")));
+        .unwrap_or_else(|| format!("local{}", common.to_string_lossy().trim_end_matches("/.git")));
     let reference = match &status.branch {
         Some(name) => Ref::Branch(name.clone()),
         None => Ref::Other("HEAD".to_owned()),
@@ -61,6 +63,10 @@ pub async fn inspect(directory: &Path) -> Result<Checkout, GitError> {
         listing,
         top,
     })
+}
+
+fn path(answer: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(answer.strip_suffix(b"\n").unwrap_or(answer)))
 }
 
 /// What the remote calls its default; without a remote, the first of main, master, trunk that exists; else the branch
