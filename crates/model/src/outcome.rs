@@ -142,7 +142,9 @@ mod tests {
     #[test]
     fn only_a_clean_zero_is_success() {
         assert!(Outcome::Exited { code: 0 }.is_success());
-        for bad in [Outcome::Exited { code: 1 }, Outcome::Cancelled { signal: 2, code: 0 }, Outcome::Lost, Outcome::TimedOut] {
+        for bad in
+            [Outcome::Exited { code: 1 }, Outcome::Cancelled { signal: 2, code: 0 }, Outcome::Lost, Outcome::TimedOut]
+        {
             assert!(!bad.is_success(), "{bad}");
             assert_ne!(bad.conclusion(), Conclusion::Success);
         }
