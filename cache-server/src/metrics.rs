@@ -1,5 +1,5 @@
 //! The node's metrics, read from its state at the moment of the scrape. Every series is there from the start, at zero,
-//! and none is labelled with anything that a job can choose.
+//! and none is labeled with anything that a job can choose.
 
 use std::fmt;
 use std::sync::Arc;

@@ -75,7 +75,7 @@ async fn truncated_files_are_never_served() {
 }
 
 #[tokio::test]
-async fn an_object_in_anothers_place_is_never_served() {
+async fn an_object_in_foreign_place_is_never_served() {
     let world = World::with(|config| config.memory = hearth_model::Bytes(0)).await;
     let token = trusted();
     world.put(&key(1), &token, b"one").await;

@@ -1,4 +1,4 @@
-//! Sums of all time, by what a counter may be labelled with. Pure. Names of branches, jobs and people are not in here:
+//! Sums of all time, by what a counter may be labeled with. Pure. Names of branches, jobs and people are not in here:
 //! they have no bound.
 
 use std::collections::BTreeMap;
