@@ -8,9 +8,8 @@
   const pause = document.getElementById("pause");
   let paused = false;
 
-  // A person who reads, selects or has the keyboard inside is not disturbed.
-  const isBusy = () =>
-    paused || document.hidden || !getSelection().isCollapsed || content.contains(document.activeElement);
+  // A person who has paused it, looks elsewhere or selects text is not disturbed.
+  const isBusy = () => paused || document.hidden || !getSelection().isCollapsed;
 
   const complain = (text) => {
     state.replaceChildren(Object.assign(document.createElement("p"), { className: "trouble", textContent: text }));
@@ -25,16 +24,24 @@
       complain("The daemon does not answer. These figures are the last that it gave.");
       return;
     }
+    if (!response.ok) {
+      complain("The figures could not be read in time. These are the last ones.");
+      return;
+    }
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const [newState, newContent] = [page.getElementById("state"), page.getElementById("content")];
-    if (!response.ok || !newState || !newContent || isBusy()) return;
+    if (!newState || !newContent || isBusy()) return;
+    // What was opened stays open, and the keyboard stays where it was.
     const open = [...content.querySelectorAll("details[open]")].map((details) => details.id);
+    const focused = content.contains(document.activeElement) && document.activeElement.closest("details")?.id;
     for (const id of open) newContent.querySelector("#" + CSS.escape(id))?.setAttribute("open", "");
     state.replaceChildren(...newState.childNodes);
     content.replaceChildren(...newContent.childNodes);
+    if (focused) content.querySelector("#" + CSS.escape(focused) + " > summary")?.focus({ preventScroll: true });
   };
 
   pause.hidden = false;
+  pause.setAttribute("aria-pressed", "false");
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.setAttribute("aria-pressed", String(paused));

@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use super::format::counted;
 use super::month::DayMinutes;
 
-const HEIGHT: u32 = 190;
-const TOP: u32 = 18;
+const HEIGHT: u32 = 196;
+const TOP: u32 = 26;
 const BOTTOM: u32 = 34;
 const LEFT: u32 = 44;
 const RIGHT: u32 = 8;
@@ -53,7 +53,7 @@ pub(super) fn minutes_by_day(days: &[DayMinutes], month: &str, screen: Screen) -
             aria-labelledby={ "plot-" (name) "-title plot-" (name) "-text" } {
             title id={ "plot-" (name) "-title" } { "Job-minutes by day, " (month) }
             desc id={ "plot-" (name) "-text" } { (in_words(days)) }
-            text.axis x="0" y="11" { "minutes" }
+            text.axis x="0" y="11" { "minutes charged" }
             @for line in (0..=top).step_by(usize::try_from(step).unwrap_or(1)) {
                 @let y = base - height(line as f64);
                 line.grid x1=(LEFT) x2=(width - RIGHT) y1=(number(y)) y2=(number(y)) {}
@@ -153,8 +153,8 @@ mod tests {
         let svg = minutes_by_day(&days(&month), "2026-11", Screen::Narrow).into_string();
         assert_eq!(svg.matches("<rect").count(), 4);
         // 10 of a scale that ends at 10 fills the height; half of it ran.
-        assert!(svg.contains(r#"class="charged" x="254.1" y="18.0" width="7.0" height="138.0""#), "{svg}");
-        assert!(svg.contains(r#"class="ran" x="254.1" y="87.0" width="7.0" height="69.0""#), "{svg}");
+        assert!(svg.contains(r#"class="charged" x="254.1" y="26.0" width="7.0" height="136.0""#), "{svg}");
+        assert!(svg.contains(r#"class="ran" x="254.1" y="94.0" width="7.0" height="68.0""#), "{svg}");
         assert!(svg.contains("2026-11-22: 10 minutes charged, 5 min 00 s ran, 1 job"));
         assert!(svg.contains("13 minutes charged on 2 days."));
     }

@@ -19,6 +19,11 @@ fn cell(column: &str, content: impl Render) -> Markup {
     html! { td data-column=(column) { (content) } }
 }
 
+/// A cell that speaks for itself: where a row is shown as a card it has a line of its own and no name before it.
+fn whole(column: &str, content: impl Render) -> Markup {
+    html! { td.whole data-column=(column) { (content) } }
+}
+
 fn figure(column: &str, content: impl Render) -> Markup {
     html! { td.figure data-column=(column) { (content) } }
 }
@@ -50,17 +55,17 @@ pub(super) fn slots(overview: &Overview) -> Markup {
         let job = overview.job_in(slot);
         html! {
             tr {
-                th scope="row" data-column="Slot" { (slot) }
+                th.whole scope="row" data-column="Slot" { span.only-card { "Slot " } (slot) }
                 @match (occupancy, job) {
                     (Occupancy::Free, _) => { (cell("State", html! { span.badge.quiet { "free" } })) (cell("Job", "")) (figure("For", "")) }
                     (Occupancy::Busy, None) => {
                         (cell("State", html! { span.badge.busy { "busy" } }))
-                        (cell("Job", html! { span.quiet { "taken by a job that is not in the ledger yet or not any more" } }))
+                        (whole("Job", html! { span.quiet { "taken by a job that is not in the ledger yet or not any more" } }))
                         (figure("For", ""))
                     }
                     (Occupancy::Busy, Some(job)) => {
                         (cell("State", html! { span.badge.busy { "busy" } }))
-                        (cell("Job", who(&job.execution)))
+                        (whole("Job", who(&job.execution)))
                         (figure("For", running_for(job, overview)))
                     }
                 }
@@ -94,7 +99,7 @@ fn open_jobs(jobs: &[&OpenJob], overview: &Overview) -> Markup {
     };
     let rows = html! {
         @for job in jobs {
-            tr { (cell("Job", who(&job.execution))) (cell("State", state(job))) (figure("For", running_for(job, overview))) }
+            tr { (whole("Job", who(&job.execution))) (cell("State", state(job))) (figure("For", running_for(job, overview))) }
         }
     };
     table("Open jobs that are in no slot", &["Job", "State", "For"], &rows)
@@ -145,16 +150,17 @@ fn recent_row(execution: &Execution, overview: &Overview) -> Markup {
     let measures = execution.measures.as_ref();
     let cache = match measures.and_then(|m| m.compile) {
         Some(counts) if counts.hits + counts.misses > 0 => {
-            html! { (counts.hits) " hit" span.second { (counts.misses) " missed" } }
+            html! { (counts.hits) " hit, " (counts.misses) " missed" }
         }
-        Some(_) => html! { span.quiet { "nothing asked" } },
+        Some(counts) if counts.uncacheable > 0 => html! { span.quiet { "nothing cacheable" } },
+        Some(_) => html! { span.quiet { "not asked" } },
         None => html! { span.quiet { "not measured" } },
     };
     html! {
         tr {
             (cell("Ended", html! { @if let Some(at) = execution.completed_at { (time(at, overview.read_at, &overview.zone)) } }))
-            (cell("Job", who(execution)))
-            (cell("Outcome", html! { span class={ "outcome " (tone.class()) } { (said) } }))
+            (whole("Job", who(execution)))
+            (whole("Outcome", html! { span class={ "outcome " (tone.class()) } { (said) } }))
             (figure("Ran", execution.ran.unwrap_or_default().to_string()))
             (figure("Charged", html! { (execution.billable_minutes().unwrap_or_default()) " min" }))
             (cell("Start", warm(measures.map(|m| m.warm_target))))
@@ -195,7 +201,7 @@ fn repositories(month: &Month) -> Markup {
         @for group in month.repositories.iter().take(REPOSITORIES) {
             @let sums = &group.charge.sums;
             tr {
-                th scope="row" data-column="Repository" { (name(&group.name)) }
+                th.whole scope="row" data-column="Repository" { (name(&group.name)) }
                 (figure("Jobs", sums.jobs.to_string()))
                 (figure("Failed", sums.failed.to_string()))
                 (figure("Ran", sums.actual.to_string()))
@@ -248,11 +254,11 @@ fn limits(caption: &str, lines: &[(&Judgment<'_>, &LimitVerdict<'_>)]) -> Markup
     let rows = html! {
         @for (judgment, line) in lines {
             tr {
-                th scope="row" data-column="Budget" { (judgment.budget.title) span.second { (line.limit.name) } }
+                th.whole scope="row" data-column="Budget" { (judgment.budget.title) " " span.beside { (line.limit.name) } }
                 (figure("Limit", judgment.budget.wanted(line.limit)))
                 (figure("Figure", line.reading.figure()))
                 (cell("Verdict", verdict(line.verdict)))
-                (cell("Read from", html! { (line.reading.because()) span.second { (basis(&line.reading, judgment.budget.basis).to_string()) } }))
+                (whole("Read from", html! { (line.reading.because()) " " span.beside { (basis(&line.reading, judgment.budget.basis).to_string()) } }))
             }
         }
     };
@@ -280,10 +286,11 @@ pub(super) fn targets(overview: &Overview) -> Markup {
         let rows = html! {
             @for snapshot in &targets.snapshots {
                 tr {
-                    (cell("Job", html! { strong { (name(&snapshot.job)) } span.second { (name(&snapshot.repository)) } }))
+                    (whole("Job", html! { strong { (name(&snapshot.job)) } span.second { (name(&snapshot.repository)) } }))
                     (cell("Scope", name(&snapshot.scope)))
                     (cell("Commit", html! { code { (snapshot.commit.as_deref().map_or("none", |c| c.get(..10).unwrap_or(c))) } }))
-                    (figure("Size", html! { (snapshot.bytes.to_string()) span.second { (snapshot.files) " files" } }))
+                    (figure("Size", html! { (snapshot.bytes.to_string()) }))
+                    (figure("Files", html! { (snapshot.files) }))
                     (figure("Made", html! { (ago(overview.read_at.since(snapshot.made_at))) }))
                     (cell("Clone", ready(snapshot.ready)))
                 }
@@ -295,7 +302,7 @@ pub(super) fn targets(overview: &Overview) -> Markup {
             @if targets.snapshots.is_empty() {
                 p.empty { "No snapshot yet: the first job that succeeds leaves one, and the next one starts from it." }
             } @else {
-                (table("Snapshots, the most recently used first", &["Job", "Scope", "Commit", "Size", "Made", "Clone"], &rows))
+                (table("Snapshots, the most recently used first", &["Job", "Scope", "Commit", "Size", "Files", "Made", "Clone"], &rows))
             }
         }
     });
@@ -338,14 +345,15 @@ pub(super) fn cache(overview: &Overview) -> Markup {
 
 /// A bar with its figures beside it.
 fn share_of_budget(what: &str, used: Bytes, budget: Bytes) -> Markup {
-    let share = percent(used.0, budget.0).unwrap_or(0).min(100);
+    let share = percent(used.0, budget.0).unwrap_or(0);
+    let said = if share == 0 && used.0 > 0 { "under 1".to_owned() } else { share.to_string() };
     html! {
         p.share {
             svg.bar viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true" {
                 rect.whole width="100" height="6" {}
-                rect.used width=(share.max(u64::from(used.0 > 0))) height="6" {}
+                rect.used width=(share.min(100).max(u64::from(used.0 > 0))) height="6" {}
             }
-            span { (what) ": " strong { (used.to_string()) } " of " (budget.to_string()) " (" (share) " %)" }
+            span { (what) ": " strong { (used.to_string()) } " of " (budget.to_string()) " (" (said) " %)" }
         }
     }
 }
