@@ -1,0 +1,55 @@
+//! One HTTP/1.1 question and its answer over a socket of their own. Enough for what answers here: the admin pages and
+//! a WebDriver.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use hearth_tests::wait::PATIENCE;
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
+    ask(address, "GET", path, "")
+}
+
+pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a time limit");
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("a question can be sent");
+    let mut bytes = Vec::new();
+    let (mut head, mut wanted) = (None, usize::MAX);
+    let mut buffer = [0; 8 << 10];
+    // A server that keeps the connection in spite of what it was told must not hold us up.
+    while bytes.len() < wanted {
+        let read = stream.read(&mut buffer).expect("an answer comes in time");
+        if read == 0 {
+            break;
+        }
+        bytes.extend_from_slice(&buffer[..read]);
+        if head.is_none()
+            && let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n")
+        {
+            let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            bytes.drain(..end + 4);
+            let length = text.lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+            });
+            wanted = length.unwrap_or(usize::MAX);
+            head = Some(text);
+        }
+    }
+    let head = head.expect("an answer has a head");
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a head has a status");
+    Answer { status, head, body: String::from_utf8_lossy(&bytes).into_owned() }
+}
