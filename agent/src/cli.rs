@@ -9,6 +9,7 @@ use hearth_daemon::telemetry::{self, Surroundings};
 
 use crate::app::App;
 use crate::config::{self, ConfigCommand};
+use crate::demo::{self, DemoArgs};
 use crate::environment::Environment;
 use crate::exec::{self, ExecArgs};
 use crate::report::{self, BudgetsArgs, ReportArgs, Screen, Setting};
@@ -41,6 +42,7 @@ enum Command {
     Targets(TargetsCommand),
     #[command(subcommand)]
     Config(ConfigCommand),
+    Demo(DemoArgs),
     #[command(hide = true)]
     Upkeep,
     /// The process between a job and its agent; started by `exec` itself
@@ -68,6 +70,13 @@ pub fn main() -> ExitCode {
                 complain(&error.into());
                 ExitCode::from(BAD_CONFIGURATION)
             }
+        };
+    }
+    if let Command::Demo(args) = &cli.command {
+        // Its jobs have a state and a configuration of their own.
+        return match demo::run(args, &cli.settings, &environment) {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => complain(&error.into()),
         };
     }
     let settings = match settings::load(&cli.settings, &environment) {
@@ -122,7 +131,7 @@ fn run(command: Command, settings: Settings, environment: Environment) -> anyhow
             runtime()?.block_on(crate::upkeep::run_once(settings))?;
             Ok(0)
         }
-        Command::Guard { .. } | Command::Config(_) => Ok(0),
+        Command::Guard { .. } | Command::Config(_) | Command::Demo(_) => Ok(0),
     }
 }
 

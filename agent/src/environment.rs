@@ -18,6 +18,8 @@ pub const SETTINGS: &[(&str, &str)] = &[
 pub const CONFIG: &str = "HEARTH_CONFIG";
 /// Set in everything that a job starts, so that what a crash leaves behind can be found.
 pub const EXECUTION: &str = "HEARTH_EXECUTION";
+/// Set in everything that `hearth demo` starts, so that nothing of it is left when it ends.
+pub const DEMO: &str = "HEARTH_DEMO";
 
 /// What this process was started with.
 #[derive(Debug, Clone)]

@@ -14,6 +14,7 @@ pub mod app;
 pub mod journey;
 
 pub mod dashboard;
+pub mod demo;
 pub mod desk;
 pub mod exec;
 pub mod metrics;
