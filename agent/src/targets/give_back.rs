@@ -202,9 +202,9 @@ fn survey(build: &Path, began: FileTime) -> io::Result<Survey> {
         // A directory's own inode changes when the clone is moved into place; what is made in it shows by itself.
         // cargo gives some files a second name in every run, which changes their inode and nothing of theirs.
         let metadata = &entry.metadata;
-        let is_written = FileTime::modified(metadata) >= began
-            || (FileTime::changed(metadata) >= began && (metadata.nlink() == 1 || metadata.is_symlink()));
-        if !metadata.is_dir() && is_written {
+        let is_written =
+            FileTime::modified(metadata) >= began || (FileTime::changed(metadata) >= began && metadata.nlink() == 1);
+        if metadata.is_file() && is_written {
             survey.is_changed = true;
         }
         survey.names.count(metadata);
