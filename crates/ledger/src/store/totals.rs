@@ -13,20 +13,31 @@ use crate::sums::RunKind;
 use crate::totals::{BranchClass, Close, Mark, Origin, TotalSums, Totals};
 
 impl Store {
-    pub(crate) fn totals(&self, known: Option<&Totals>) -> Result<Totals, LedgerError> {
-        let read = || {
-            // One state of the database for all questions, whatever is written meanwhile.
-            let tx = self.connection.unchecked_transaction()?;
-            let newest = newest(&tx)?;
-            let mark = Mark { generation: self.generation.clone(), observation: newest.as_ref().map_or(0, |n| n.0) };
-            let mut totals = match known.filter(|known| known.mark.generation == mark.generation) {
-                Some(known) => follow(&tx, known.clone(), mark)?,
-                None => whole(&tx, mark)?,
-            };
-            totals.last_heard = newest.and_then(|(_, said)| said).map(|said| said.heard_at);
-            Ok(totals)
-        };
-        read().map_err(self.failed("add up all time"))
+    /// Adds up every execution.
+    pub(crate) fn totals(&self) -> Result<Totals, LedgerError> {
+        self.at_one_moment(whole).map_err(self.failed("add up all time"))
+    }
+
+    /// Takes in what was said since; `None` when that was another database.
+    pub(crate) fn totals_since(&self, known: &Totals) -> Result<Option<Totals>, LedgerError> {
+        if known.mark.generation != self.generation {
+            return Ok(None);
+        }
+        let followed = self.at_one_moment(|tx, mark| follow(tx, known.clone(), mark));
+        followed.map(Some).map_err(self.failed("add up what is new"))
+    }
+
+    /// One state of the database for all questions, whatever is written meanwhile.
+    fn at_one_moment(
+        &self,
+        read: impl FnOnce(&Connection, Mark) -> rusqlite::Result<Totals>,
+    ) -> rusqlite::Result<Totals> {
+        let tx = self.connection.unchecked_transaction()?;
+        let newest = newest(&tx)?;
+        let mark = Mark { generation: self.generation.clone(), observation: newest.as_ref().map_or(0, |n| n.0) };
+        let mut totals = read(&tx, mark)?;
+        totals.last_heard = newest.and_then(|(_, said)| said).map(|said| said.heard_at);
+        Ok(totals)
     }
 }
 

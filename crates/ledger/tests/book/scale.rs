@@ -54,8 +54,18 @@ fn a_million_executions_are_reported_in_a_second_and_opened_in_a_tenth() {
         }
     }
     let began = Instant::now();
+    let totals = book.totals(None).unwrap();
+    let whole = began.elapsed();
+    println!("all time added up in {whole:?}: {} origins", totals.origins.len());
+
+    let began = Instant::now();
     book.append(&job(EXECUTIONS).whole()).unwrap();
     println!("one more execution recorded in {:?}", began.elapsed());
+    let began = Instant::now();
+    let followed = book.totals(Some(&totals)).unwrap();
+    let follow = began.elapsed();
+    println!("all time followed in {follow:?}");
+    assert_ne!(followed, totals);
     let began = Instant::now();
     assert_eq!(book.recent(50).unwrap().len(), 50);
     assert!(book.open_executions().unwrap().is_empty());
@@ -63,4 +73,7 @@ fn a_million_executions_are_reported_in_a_second_and_opened_in_a_tenth() {
 
     assert!(opened < Duration::from_millis(100), "{opened:?}");
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    // Once for each daemon, while nobody waits for it; then at every scrape.
+    assert!(whole < Duration::from_secs(10), "{whole:?}");
+    assert!(follow < Duration::from_millis(20), "{follow:?}");
 }

@@ -36,7 +36,8 @@ fn follow(book: &Book, known: &Totals) -> Totals {
 
 #[test]
 fn an_empty_book_has_no_sums_and_no_last_entry() {
-    let book = World::at(START).open();
+    let world = World::at(START);
+    let book = world.open();
     let totals = book.totals(None).unwrap();
     assert_eq!((totals.origins.len(), totals.sums.len(), totals.last_heard), (0, 0, None));
 }
