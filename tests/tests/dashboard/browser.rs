@@ -118,10 +118,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        if !self.session.is_empty() && !std::thread::panicking() {
-            // Ends the browser; without it only the driver would end.
-            let _closed = self.ask("DELETE", &format!("/session/{}", self.session), &json!({}));
-        }
+        // Ends the browser, also when the test has failed; without it only the driver would end.
+        let _closed = http::try_ask(self.address, "DELETE", &format!("/session/{}", self.session), "{}");
         let _gone = self.driver.kill();
         let _status = self.driver.wait();
     }
