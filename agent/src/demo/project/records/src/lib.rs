@@ -96,6 +96,6 @@ mod tests {
         let before = workflow(&[("build", 12.0, &[]), ("unit", 5.0, &["build"])]);
         let text = serde_json::to_string(&before).unwrap();
         assert_eq!(Workflow::from_json(&text).unwrap(), before);
-        assert!(Workflow::from_json(r#"{"name":"x","jobs":[],"jbos":[]}"#).is_err());
+        assert!(Workflow::from_json(r#"{"name":"x","jobs":[],"steps":[]}"#).is_err());
     }
 }
