@@ -98,11 +98,8 @@ fn run(command: Command, settings: Settings, environment: Environment) -> anyhow
         identity: hearth_host::users::standard_error_identity(),
     };
     let mut log = settings.file.log.clone();
-    if let Command::Exec(_) = command
-        && environment.text("HEARTH_LOG").is_none()
-        && log.filter == "info"
-    {
-        // The summary says what a person needs; the log of a daemon would stand in the command's own output.
+    if !matches!(command, Command::Up(_)) && environment.text("HEARTH_LOG").is_none() && log.filter == "info" {
+        // Commands say what a person needs; the log of a daemon would stand in between.
         "error".clone_into(&mut log.filter);
     }
     telemetry::start(&log, &surroundings).context("cannot start logging")?;

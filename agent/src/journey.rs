@@ -66,6 +66,8 @@ pub struct Finish {
     pub swept: Swept,
     pub usage: UsageReading,
     pub compile: Option<CompileCounts>,
+    /// What the command says of profile, features and targets.
+    pub build_options: String,
 }
 
 /// What the caller can tell a person.
@@ -126,7 +128,7 @@ pub fn beat(app: &App, execution: ExecutionId, ran: Millis) -> Result<(), Journe
 
 /// Writes the end down and gives the clone back. The ledger comes first: a clone can be made again, a minute cannot.
 pub fn finish(app: &App, finish: Finish) -> Result<Receipt, JourneyError> {
-    let Finish { begun, checkout, outcome, ran, swept, usage, compile } = finish;
+    let Finish { begun, checkout, outcome, ran, swept, usage, compile, build_options } = finish;
     let at = app.clock.now();
     let tree = checkout.listing.identity();
     let warm_target =
@@ -138,7 +140,7 @@ pub fn finish(app: &App, finish: Finish) -> Result<Receipt, JourneyError> {
         compile,
         compile_useful: None,
         compile_total: None,
-        build_fingerprint: begun.lease.as_ref().map(|lease| fingerprint(&lease.key, &tree)),
+        build_fingerprint: begun.lease.as_ref().map(|lease| fingerprint(&lease.key, &tree, &build_options)),
         full_build: begun.lease.as_ref().and_then(|lease| is_full_build(lease, warm_target, compile)),
     };
     let say = |sequence, fact| Observation::by_agent(begun.execution, sequence, at, fact);
@@ -169,9 +171,16 @@ pub fn finish(app: &App, finish: Finish) -> Result<Receipt, JourneyError> {
     })
 }
 
-/// Two builds with equal fingerprints are one build done twice.
-fn fingerprint(key: &LaneKey, tree: &str) -> String {
-    blake3::hash(format!("{} {tree}", key.id()).as_bytes()).to_hex()[..32].to_owned()
+/// Two builds with equal fingerprints are one build done twice, whatever the jobs are called and wherever they ran.
+fn fingerprint(key: &LaneKey, tree: &str, build_options: &str) -> String {
+    let mut digest = blake3::Hasher::new();
+    for part in [&key.repository, &key.rustc, &key.cargo, tree, build_options] {
+        digest.update(part.as_bytes()).update(&[0]);
+    }
+    for (name, value) in &key.environment {
+        digest.update(name.as_bytes()).update(&[1]).update(value.as_bytes()).update(&[1]);
+    }
+    digest.finalize().to_hex()[..32].to_owned()
 }
 
 /// Whether at least half of the build's units were compiled, neither fresh nor served by a cache. `None` where the

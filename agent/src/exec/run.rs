@@ -11,14 +11,14 @@ use hearth_model::{Bytes, Millis, Outcome, SlotNumber};
 use hearth_trust::{Trust, classify};
 
 use super::compile::{CompileCache, wrapper};
-use super::facts::facts;
+use super::facts::{build_options, facts};
 use super::summary::{self, Told};
 use super::supervise::{JOB, Limits, SuperviseError, Supervisor};
 use super::{ExecArgs, OWN_FAILURE};
 use crate::checkout::{self, Checkout, GitError, Toolchain, Workspace};
 use crate::desk::{Desk, DeskError};
 use crate::environment::{EXECUTION, Environment};
-use crate::journey::{Begun, Finish, Intent, Target, chain};
+use crate::journey::{Begun, Finish, Intent, Receipt, Target, chain};
 use crate::places::{Places, PlacesError};
 use crate::settings::Settings;
 use crate::slots::{self, SlotsError};
@@ -142,13 +142,13 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
     }
     let (swept, usage) = supervisor.sweep().await;
     tracing::debug!(job.execution = %begun.execution, "job step: swept");
-    let compile = told.compile_counts();
-    let receipt = desk.finish(Finish { begun, checkout, outcome, ran, swept, usage, compile }).await;
+    let (compile, build_options) = (told.compile_counts(), build_options(&args.command));
+    let receipt = desk.finish(Finish { begun, checkout, outcome, ran, swept, usage, compile, build_options }).await;
     let receipt = receipt.map_err(ExecError::Desk)?;
     tracing::debug!(job.execution = %receipt.execution, "job step: recorded");
     // The slot is free before anybody is told that the job is done.
     drop(slot);
-    if matches!(desk, Desk::Here(_)) && receipt.given_back != Some(GivenBack::Unchanged) {
+    if matches!(desk, Desk::Here(_)) && has_upkeep(&receipt, &places) {
         start_upkeep(&own, &settings, &mut warnings);
     }
     warnings.extend(receipt.warnings.clone());
@@ -173,7 +173,8 @@ async fn give_up(
     let (swept, usage) = supervisor.sweep().await;
     let outcome = Outcome::NeverStarted { code: OWN_FAILURE.into() };
     let execution = begun.execution;
-    let finish = Finish { begun, checkout, outcome, ran: Millis(0), swept, usage, compile: None };
+    let (ran, compile, build_options) = (Millis(0), None, String::new());
+    let finish = Finish { begun, checkout, outcome, ran, swept, usage, compile, build_options };
     if let Err(error) = desk.finish(finish).await {
         tracing::warn!(job.execution = %execution, "the job stays open until the next one: {}", chain(&error));
     }
@@ -327,6 +328,12 @@ fn with_disk(outcome: Outcome, paths: &[&Path]) -> Outcome {
     let Outcome::Exited { code } = outcome else { return outcome };
     let is_full = |path: &&Path| space::of(path).is_ok_and(|room| room.available < FULL);
     if code != 0 && paths.iter().any(is_full) { Outcome::DiskFull { code } } else { outcome }
+}
+
+/// Whether there is anything to do for it.
+fn has_upkeep(receipt: &Receipt, places: &Places) -> bool {
+    let has_trash = std::fs::read_dir(places.trash()).is_ok_and(|mut entries| entries.next().is_some());
+    has_trash || receipt.given_back != Some(GivenBack::Unchanged)
 }
 
 /// Without a daemon, a process of its own makes the next clone ready while the caller goes on.
