@@ -70,7 +70,7 @@ pub(super) fn minutes_by_day(days: &[DayMinutes], month: &str, screen: Screen) -
                         rect.ran x=(number(x)) y=(number(base - ran)) width=(number(bar)) height=(number(ran)) {}
                     }
                 }
-                @if is_labelled(index, days.len()) {
+                @if is_labeled(index, days.len()) {
                     text.axis.middle x=(number(x + bar / 2.0)) y=(HEIGHT - BOTTOM + 15) { (day_of_month(day)) }
                 }
             }
@@ -93,7 +93,7 @@ fn step_for(most: u64) -> u64 {
 }
 
 /// The first, every fifth, and the last when nothing is near it.
-fn is_labelled(index: usize, days: usize) -> bool {
+fn is_labeled(index: usize, days: usize) -> bool {
     let day = index + 1;
     day == 1 || day.is_multiple_of(5) && day + 1 < days || day == days
 }
@@ -168,9 +168,9 @@ mod tests {
     #[test]
     fn labels_of_days_do_not_run_into_each_other() {
         for length in [28, 29, 30, 31] {
-            let labelled: Vec<usize> = (0..length).filter(|index| is_labelled(*index, length)).collect();
-            assert!(labelled.windows(2).all(|pair| pair[1] - pair[0] >= 3), "{length}: {labelled:?}");
-            assert_eq!((labelled[0], labelled[labelled.len() - 1]), (0, length - 1));
+            let labeled: Vec<usize> = (0..length).filter(|index| is_labeled(*index, length)).collect();
+            assert!(labeled.windows(2).all(|pair| pair[1] - pair[0] >= 3), "{length}: {labeled:?}");
+            assert_eq!((labeled[0], labeled[labeled.len() - 1]), (0, length - 1));
         }
     }
 }

@@ -71,9 +71,14 @@ impl Lease {
         }
     }
 
-    /// Whether a compiler was at work in it: cargo notes the compiler before it calls it.
+    /// Whether cargo has laid out a profile in it, at the top or below a target's name.
     pub fn has_been_built(&self) -> bool {
-        self.build.join(".rustc_info.json").exists()
+        let is_profile = |path: &Path| [".fingerprint", "build"].iter().any(|name| path.join(name).exists());
+        let below = |path: &Path| {
+            let entries = fs::read_dir(path).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+        };
+        below(&self.build).iter().any(|top| is_profile(top) || below(top).iter().any(|inner| is_profile(inner)))
     }
 
     /// How well the clone fits a checkout.
