@@ -147,8 +147,8 @@ fn answer_targets(command: TargetsCommand, settings: Settings, environment: &Env
             let how = if dry_run { Prune::DryRun } else { Prune::Remove };
             app.targets.print_prune(to, how, out)?;
         }
-        TargetsCommand::Why { repo, job, json } => {
-            let expected = runtime()?.block_on(exec::expectation(&repo, &job, &app.places, environment))?;
+        TargetsCommand::Why { repo, job, lane, json } => {
+            let expected = runtime()?.block_on(exec::expectation(&repo, &job, lane, &app.places, environment))?;
             match expected {
                 Ok((key, trust)) => app.targets.print_why(&key, &trust, form(json), out)?,
                 Err(why) => writeln!(out, "off: {why}")?,

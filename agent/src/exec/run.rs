@@ -185,10 +185,11 @@ async fn give_up(
 pub async fn expectation(
     repo: &Path,
     job: &str,
+    lane: Option<String>,
     places: &Places,
     environment: &Environment,
 ) -> Result<Result<(LaneKey, Trust), String>, ExecError> {
-    let args = ExecArgs::plain(repo, job);
+    let args = ExecArgs { lane, ..ExecArgs::plain(repo, job) };
     let directory =
         args.repo.canonicalize().map_err(|cause| ExecError::Directory { path: args.repo.clone(), cause })?;
     let own = std::env::current_exe().map_err(ExecError::Own)?;

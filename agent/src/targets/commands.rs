@@ -43,6 +43,9 @@ pub enum TargetsCommand {
         /// The job's name
         #[arg(long, value_name = "NAME", default_value = "local")]
         job: String,
+        /// The lane that the job was given with --lane [default: the job's name]
+        #[arg(long, value_name = "NAME")]
+        lane: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
