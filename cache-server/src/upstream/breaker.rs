@@ -5,8 +5,14 @@
 //!    ▲ each success forgets them    ▲                       │
 //!    └──────────────────────────────┴───────── failure ─────┘
 //! ```
+//!
+//! A failure costs a build nothing and may be one object's; a silence costs it the whole wait. So one silence is enough,
+//! and each pause after a trial that failed is twice as long as the one before, up to a limit.
 
 use std::time::Duration;
+
+/// The longest pause, in first pauses.
+const LONGEST: u32 = 16;
 
 /// When to open and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +39,7 @@ enum State {
 pub(crate) struct Breaker {
     rules: Rules,
     state: State,
+    pause: Duration,
 }
 
 /// Whether a request may be made now.
@@ -44,7 +51,7 @@ pub(crate) enum Verdict {
 
 impl Breaker {
     pub(crate) fn new(rules: Rules) -> Self {
-        Self { rules, state: State::Closed { failures: 0 } }
+        Self { rules, state: State::Closed { failures: 0 }, pause: rules.pause }
     }
 
     pub(crate) fn ask(&mut self, now: Duration) -> Verdict {
@@ -61,20 +68,27 @@ impl Breaker {
     pub(crate) fn succeeded(&mut self) {
         // A late success of a request from before the pause does not end the pause: that is the trial's to say.
         if !matches!(self.state, State::Open { .. }) {
-            self.state = State::Closed { failures: 0 };
+            (self.state, self.pause) = (State::Closed { failures: 0 }, self.rules.pause);
         }
     }
 
+    /// It has said that it cannot.
     pub(crate) fn failed(&mut self, now: Duration) {
-        let open = State::Open { until: now + self.rules.pause };
-        self.state = match self.state {
-            State::Closed { failures } if failures + 1 < self.rules.failures => {
-                State::Closed { failures: failures + 1 }
-            }
-            State::Closed { .. } | State::Trying { .. } => open,
+        match &mut self.state {
+            State::Closed { failures } if *failures + 1 < self.rules.failures => *failures += 1,
+            _ => self.silent(now),
+        }
+    }
+
+    /// It has said nothing.
+    pub(crate) fn silent(&mut self, now: Duration) {
+        self.pause = match self.state {
+            State::Closed { .. } => self.rules.pause,
+            State::Trying { .. } => (self.pause * 2).min(self.rules.pause * LONGEST),
             // Late failures of requests from before do not lengthen the pause.
-            State::Open { until } => State::Open { until },
+            State::Open { .. } => return,
         };
+        self.state = State::Open { until: now + self.pause };
     }
 }
 
@@ -128,12 +142,27 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_trial_pauses_again() {
-        let mut breaker = opened();
+    fn one_silence_opens_it() {
+        let mut breaker = Breaker::new(RULES);
+        breaker.silent(at(0));
+        assert_eq!(breaker.ask(at(9)), Verdict::Spare);
         assert_eq!(breaker.ask(at(10)), Verdict::Ask);
-        breaker.failed(at(11));
-        assert_eq!(breaker.ask(at(20)), Verdict::Spare);
-        assert_eq!(breaker.ask(at(21)), Verdict::Ask);
+    }
+
+    #[test]
+    fn a_failed_trial_pauses_again_and_longer() {
+        let (mut breaker, mut now) = (opened(), at(10));
+        for pause in [20, 40, 80, 160, 160] {
+            assert_eq!(breaker.ask(now), Verdict::Ask);
+            breaker.failed(now);
+            breaker.failed(now + at(1));
+            assert_eq!(breaker.ask(now + at(pause - 1)), Verdict::Spare, "{pause}");
+            now += at(pause);
+        }
+        assert_eq!(breaker.ask(now), Verdict::Ask);
+        breaker.succeeded();
+        breaker.silent(now);
+        assert_eq!(breaker.ask(now + at(10)), Verdict::Ask, "a success forgets the long pauses");
     }
 
     #[test]
@@ -146,7 +175,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_always_asks_again_after_a_pause(steps in prop::collection::vec((0..3u8, 0..5u64), 0..40)) {
+        fn it_always_asks_again_after_the_longest_pause(steps in prop::collection::vec((0..4u8, 0..5u64), 0..40)) {
             let mut breaker = Breaker::new(RULES);
             let mut now = at(0);
             for (step, seconds) in steps {
@@ -154,10 +183,11 @@ mod tests {
                 match step {
                     0 => { let _ = breaker.ask(now); }
                     1 => breaker.succeeded(),
+                    2 => breaker.silent(now),
                     _ => breaker.failed(now),
                 }
             }
-            prop_assert_eq!(breaker.ask(now + RULES.pause), Verdict::Ask);
+            prop_assert_eq!(breaker.ask(now + RULES.pause * LONGEST), Verdict::Ask);
         }
     }
 }

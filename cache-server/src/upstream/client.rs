@@ -115,6 +115,10 @@ impl Health {
         self.breaker().failed(self.born.elapsed());
     }
 
+    pub(crate) fn silent(&self) {
+        self.breaker().silent(self.born.elapsed());
+    }
+
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -272,7 +276,7 @@ impl Upstream {
                 FarPut::Failed
             }
             Err(_) => {
-                self.health.failed();
+                self.health.silent();
                 FarPut::TooSlow
             }
         }
@@ -296,7 +300,7 @@ impl Upstream {
                 Err(FarRead::Failed)
             }
             Err(_) => {
-                self.health.failed();
+                self.health.silent();
                 Err(FarRead::TooSlow)
             }
         }

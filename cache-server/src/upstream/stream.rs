@@ -75,7 +75,10 @@ impl FarStream {
                 }
                 // Ended too early, broke, or sent more than it said.
                 Poll::Ready(_) => return self.broken(),
-                Poll::Pending if self.timer.as_mut().poll(cx).is_ready() => return self.broken(),
+                Poll::Pending if self.timer.as_mut().poll(cx).is_ready() => {
+                    self.health.silent();
+                    return self.broken();
+                }
                 Poll::Pending => return Poll::Pending,
             }
         }
