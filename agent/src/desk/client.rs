@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hearth_cache_server::{Backend, NodeError, Ownership, Secret, Upstream, UpstreamConfig, UpstreamError};
@@ -15,8 +16,10 @@ use crate::journey::{self, Begun, Finish, Intent, JourneyError, Receipt, chain};
 use crate::places::Places;
 use crate::settings::Settings;
 
-/// A daemon that lives answers at once.
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// A daemon that is awake greets at once.
+const GREETING_LIMIT: Duration = Duration::from_millis(500);
+/// What the node of this very machine has not taken by then, it will not take.
+const STORE_LIMIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeskError {
@@ -30,8 +33,8 @@ pub enum DeskError {
     Unreachable(#[source] io::Error),
     #[error("the daemon is version {theirs} and this is {ours}; restart it, or run jobs without it")]
     Version { theirs: String, ours: String },
-    #[error("the daemon did not answer within {} s", ANSWER_LIMIT.as_secs())]
-    Silent,
+    #[error("the daemon did not answer within {} ms", limit.as_millis())]
+    Silent { limit: Duration },
     #[error("the daemon answered something else than was asked")]
     Confused,
 }
@@ -40,7 +43,12 @@ pub enum DeskError {
 #[derive(Debug)]
 pub enum Desk {
     Here(Box<App>),
-    Daemon { places: Places, settings: Box<Settings> },
+    Daemon {
+        places: Places,
+        settings: Box<Settings>,
+        /// It did not answer when it was last asked.
+        is_gone: AtomicBool,
+    },
 }
 
 /// How a job's relay reaches the compile cache.
@@ -56,36 +64,45 @@ impl Desk {
     pub async fn open(settings: Settings) -> Result<(Self, Vec<String>), DeskError> {
         let places = Places::at(&settings.state);
         let socket = places.daemon_socket();
+        let mut asleep = None;
         if socket.exists() {
             match connect(&socket).await {
-                Ok(_answers) => return Ok((Self::Daemon { places, settings: Box::new(settings) }, Vec::new())),
+                Ok(_greeted) => {
+                    let desk = Self::Daemon { places, settings: Box::new(settings), is_gone: AtomicBool::new(false) };
+                    return Ok((desk, Vec::new()));
+                }
+                Err(error @ DeskError::Version { .. }) => return Err(error),
+                Err(DeskError::Silent { .. }) => asleep = Some("the daemon does not answer, so this job goes alone"),
                 // A socket without a daemon is what a crash leaves.
-                Err(error) => tracing::debug!("no daemon behind {}: {error}", socket.display()),
+                Err(error) => tracing::debug!("no daemon behind {}: {}", socket.display(), chain(&error)),
             }
         }
-        let (app, warnings) = open_here(settings)?;
+        let (app, mut warnings) = open_here(settings)?;
+        warnings.extend(asleep.map(str::to_owned));
         Ok((Self::Here(Box::new(app)), warnings))
     }
 
     pub async fn begin(&mut self, intent: Intent) -> Result<(Begun, NodeAccess), DeskError> {
-        match self {
-            Self::Here(app) => {
-                let begun = blocking(|| journey::begin(app, intent)).map_err(DeskError::Journey)?;
-                Ok((begun, NodeAccess::Here))
+        let question = What::Begin(Box::new(intent));
+        match self.ask(&question).await? {
+            Some(Answer::Begun { begun, node, token }) => {
+                return Ok((*begun, NodeAccess::Daemon { address: node, token: Secret::new(token) }));
             }
-            Self::Daemon { places, .. } => match ask(places, What::Begin(Box::new(intent))).await? {
-                Answer::Begun { begun, node, token } => {
-                    Ok((*begun, NodeAccess::Daemon { address: node, token: Secret::new(token) }))
-                }
-                _ => Err(DeskError::Confused),
-            },
+            Some(_) => return Err(DeskError::Confused),
+            None => {}
         }
+        let (Self::Here(app), What::Begin(intent)) = (self, question) else { return Err(DeskError::Confused) };
+        let begun = blocking(|| journey::begin(app, *intent)).map_err(DeskError::Journey)?;
+        Ok((begun, NodeAccess::Here))
     }
 
     pub async fn started(&mut self, execution: ExecutionId) -> Result<(), DeskError> {
+        let answer = self.ask(&What::Started(execution)).await?;
         match self {
-            Self::Here(app) => blocking(|| journey::started(app, execution)).map_err(DeskError::Journey),
-            Self::Daemon { places, .. } => ask(places, What::Started(execution)).await.map(drop),
+            Self::Here(app) if answer.is_none() => {
+                blocking(|| journey::started(app, execution)).map_err(DeskError::Journey)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -93,34 +110,44 @@ impl Desk {
     pub async fn beat(&self, execution: ExecutionId, ran: Millis) {
         let beaten = match self {
             Self::Here(app) => blocking(|| journey::beat(app, execution, ran)).map_err(DeskError::Journey),
-            Self::Daemon { places, .. } => ask(places, What::Beat { execution, ran }).await.map(drop),
+            Self::Daemon { places, is_gone, .. } => {
+                let answer = ask(places, &What::Beat { execution, ran }).await;
+                is_gone.store(answer.is_err(), Ordering::Relaxed);
+                answer.map(drop)
+            }
         };
         if let Err(error) = beaten {
             tracing::warn!(job.execution = %execution, "a heartbeat was not recorded: {}", chain(&error));
         }
     }
 
-    /// Hands in how the job ended. When the daemon has gone meanwhile, the books are kept here.
+    /// Hands in how the job ended.
     pub async fn finish(&mut self, finish: Finish) -> Result<Receipt, DeskError> {
-        let finish = match self {
-            Self::Here(_) => finish,
-            Self::Daemon { places, settings } => {
-                let question = What::Finish(Box::new(finish));
-                let answer = ask_again(places, &question).await;
-                let error = match answer {
-                    Ok(Answer::Finished(receipt)) => return Ok(*receipt),
-                    Ok(_) => DeskError::Confused,
-                    Err(error) => error,
-                };
-                tracing::warn!("the daemon is gone, so this process keeps the books: {}", chain(&error));
-                let (app, _warnings) = open_here((**settings).clone())?;
-                let What::Finish(finish) = question else { return Err(DeskError::Confused) };
-                *self = Self::Here(Box::new(app));
-                *finish
+        let question = What::Finish(Box::new(finish));
+        match self.ask(&question).await? {
+            Some(Answer::Finished(receipt)) => return Ok(*receipt),
+            Some(_) => return Err(DeskError::Confused),
+            None => {}
+        }
+        let (Self::Here(app), What::Finish(finish)) = (self, question) else { return Err(DeskError::Confused) };
+        blocking(|| journey::finish(app, *finish)).map_err(DeskError::Journey)
+    }
+
+    /// Asks the daemon. `None` when there is none, or none any more: then the books are kept here from now on.
+    async fn ask(&mut self, what: &What) -> Result<Option<Answer>, DeskError> {
+        let Self::Daemon { places, settings, is_gone } = self else { return Ok(None) };
+        let error = if is_gone.load(Ordering::Relaxed) {
+            DeskError::Silent { limit: GREETING_LIMIT }
+        } else {
+            match ask(places, what).await {
+                Err(error @ (DeskError::Unreachable(_) | DeskError::Silent { .. })) => error,
+                other => return other.map(Some),
             }
         };
-        let Self::Here(app) = self else { return Err(DeskError::Confused) };
-        blocking(|| journey::finish(app, finish)).map_err(DeskError::Journey)
+        tracing::warn!("the daemon is gone, so this process keeps the books: {}", chain(&error));
+        let (app, _warnings) = open_here((**settings).clone())?;
+        *self = Self::Here(Box::new(app));
+        Ok(None)
     }
 
     /// What a job's relay stands in front of.
@@ -131,7 +158,8 @@ impl Desk {
                 Ok(Backend::Node { node, claims: begun.claims.clone() })
             }
             (_, NodeAccess::Daemon { address, token }) => {
-                let config = UpstreamConfig::new(format!("http://{address}/"), token.clone());
+                let mut config = UpstreamConfig::new(format!("http://{address}/"), token.clone());
+                config.write = STORE_LIMIT;
                 Upstream::new(config).map(Backend::Upstream).map_err(BackendError::Upstream)
             }
             (Self::Daemon { .. }, NodeAccess::Here) => Err(BackendError::Gone),
@@ -169,30 +197,32 @@ fn blocking<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(work)
 }
 
-async fn connect(socket: &Path) -> io::Result<UnixStream> {
-    tokio::time::timeout(CONNECT_LIMIT, UnixStream::connect(socket)).await?
-}
-
-async fn ask(places: &Places, what: What) -> Result<Answer, DeskError> {
-    ask_again(places, &what).await
+/// A connection to a daemon that has greeted.
+async fn connect(socket: &Path) -> Result<UnixStream, DeskError> {
+    let greeted = async {
+        let mut stream = UnixStream::connect(socket).await?;
+        let theirs = receive::<String>(&mut stream).await?;
+        Ok((stream, theirs))
+    };
+    let (stream, theirs) = within(GREETING_LIMIT, greeted).await?;
+    let ours = version();
+    if theirs == ours { Ok(stream) } else { Err(DeskError::Version { theirs, ours }) }
 }
 
 /// Asks without giving the question away, so that it can be answered elsewhere.
-async fn ask_again(places: &Places, what: &What) -> Result<Answer, DeskError> {
-    #[derive(serde::Serialize)]
-    struct Borrowed<'a> {
-        version: String,
-        what: &'a What,
-    }
+async fn ask(places: &Places, what: &What) -> Result<Answer, DeskError> {
+    let mut stream = connect(&places.daemon_socket()).await?;
     let asked = async {
-        let mut stream = connect(&places.daemon_socket()).await?;
-        send(&mut stream, &Borrowed { version: version(), what }).await?;
+        send(&mut stream, what).await?;
         receive::<Answer>(&mut stream).await
     };
-    let answer = tokio::time::timeout(ANSWER_LIMIT, asked).await.map_err(|_elapsed| DeskError::Silent)?;
-    match answer.map_err(DeskError::Unreachable)? {
+    match within(ANSWER_LIMIT, asked).await? {
         Answer::Failed { why } => Err(DeskError::Refused(why)),
-        Answer::OtherVersion { version: theirs } => Err(DeskError::Version { theirs, ours: version() }),
         answer => Ok(answer),
     }
+}
+
+async fn within<T>(limit: Duration, exchange: impl Future<Output = io::Result<T>>) -> Result<T, DeskError> {
+    let done = tokio::time::timeout(limit, exchange).await;
+    done.map_err(|_elapsed| DeskError::Silent { limit })?.map_err(DeskError::Unreachable)
 }

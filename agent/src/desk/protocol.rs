@@ -1,4 +1,6 @@
-//! What is said over the socket: one length-prefixed JSON value each way, then the connection is closed.
+//! What is said over the socket, in length-prefixed JSON values: the daemon greets with its version, the caller asks one
+//! question, the daemon answers it, then the connection is closed. The greeting comes first so that a caller knows at
+//! once whether anybody is awake.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,13 +19,6 @@ const LARGEST: u32 = 256 << 20;
 
 /// Giving back a clone walks it once and may hash nothing; a slow disk gets its time.
 pub(super) const ANSWER_LIMIT: Duration = Duration::from_mins(1);
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Question {
-    /// Both sides are one binary, or do not talk.
-    pub(super) version: String,
-    pub(super) what: What,
-}
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -48,11 +43,9 @@ pub(super) enum Answer {
     Failed {
         why: String,
     },
-    OtherVersion {
-        version: String,
-    },
 }
 
+/// Both sides are one binary, or do not talk.
 pub(super) fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }

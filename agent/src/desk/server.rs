@@ -12,7 +12,7 @@ use hearth_host::users;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, Semaphore};
 
-use super::protocol::{Answer, Question, What, receive, send, version};
+use super::protocol::{Answer, What, receive, send, version};
 use crate::app::App;
 use crate::journey::{self, chain};
 
@@ -89,7 +89,10 @@ impl DeskServer {
             tracing::warn!("the desk refused a caller of another user");
             return;
         }
-        let question = match tokio::time::timeout(QUESTION_LIMIT, receive::<Question>(&mut stream)).await {
+        if send(&mut stream, &version()).await.is_err() {
+            return;
+        }
+        let question = match tokio::time::timeout(QUESTION_LIMIT, receive::<What>(&mut stream)).await {
             Ok(Ok(question)) => question,
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return,
             Ok(Err(error)) => {
@@ -99,13 +102,15 @@ impl DeskServer {
             }
             Err(_elapsed) => return,
         };
-        let answer = if question.version == version() {
-            let desk = self.clone();
-            let answered = tokio::task::spawn_blocking(move || desk.carry_out(question.what)).await;
-            answered.unwrap_or_else(|_| Answer::Failed { why: "the daemon stumbled over this question".to_owned() })
-        } else {
-            Answer::OtherVersion { version: version() }
-        };
+        // Whoever has given up keeps the books by itself, and what it asked for is another's by now: this machine may
+        // have been asleep in between.
+        if matches!(stream.try_read(&mut [0]), Ok(0)) {
+            return;
+        }
+        let desk = self.clone();
+        let answered = tokio::task::spawn_blocking(move || desk.carry_out(question)).await;
+        let answer =
+            answered.unwrap_or_else(|_| Answer::Failed { why: "the daemon stumbled over this question".to_owned() });
         if let Err(error) = send(&mut stream, &answer).await {
             tracing::debug!("a caller left before its answer: {error}");
         }
