@@ -161,6 +161,7 @@ fn parts_of_the_state_that_are_not_what_they_should_be_are_named_or_made_good() 
         booked += 2;
         world.upkeep_done();
         expect_works(&world, booked);
+        world.upkeep_done();
     }
     for name in ["token.key", "targets", "slots/0/lock"] {
         let path = world.state().join(name);

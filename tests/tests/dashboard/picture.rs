@@ -15,20 +15,20 @@ pub(crate) struct Picture {
 
 impl Picture {
     pub(crate) fn read(bytes: &[u8]) -> Self {
-        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().expect("it is a PNG");
-        let mut pixels = vec![0; reader.output_buffer_size().expect("a screenshot fits into memory")];
-        let info = reader.next_frame(&mut pixels).expect("a PNG has a picture");
-        let samples = info.color_type.samples();
+        let header = minipng::decode_png_header(bytes).expect("it is a PNG");
+        let mut buffer = vec![0; header.required_bytes_rgba8bpc()];
+        let mut picture = minipng::decode_png(bytes, &mut buffer).expect("a PNG has a picture");
+        picture.convert_to_rgba8bpc().expect("the buffer is large enough");
         let mut counts: HashMap<[u8; 3], usize> = HashMap::new();
         let mut light = 0;
-        for pixel in pixels[..info.buffer_size()].chunks_exact(samples) {
+        for pixel in picture.pixels().chunks_exact(4) {
             *counts.entry([pixel[0], pixel[1], pixel[2]]).or_default() += 1;
             light += u64::from(pixel[0]) + u64::from(pixel[1]) + u64::from(pixel[2]);
         }
         let all: usize = counts.values().sum();
         Self {
-            width: info.width,
-            height: info.height,
+            width: header.width(),
+            height: header.height(),
             colors: counts.len(),
             most_frequent: counts.values().max().copied().unwrap_or(0) * 1_000 / all,
             brightness: light / 3 / all as u64,
