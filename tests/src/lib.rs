@@ -6,6 +6,7 @@ pub mod binary;
 pub mod disk;
 pub mod environment;
 pub mod family;
+pub mod far;
 pub mod job;
 pub mod repository;
 pub mod skip;

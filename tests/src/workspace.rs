@@ -57,7 +57,7 @@ pub fn says(count: usize) -> String {
 fn library(number: usize, below: Option<usize>, weight: Weight) -> String {
     let functions = match weight {
         Weight::Light => 1,
-        Weight::Heavy => 700,
+        Weight::Heavy => 200,
     };
     let mut text = String::new();
     for n in 0..functions {

@@ -60,7 +60,7 @@ fn build_anew(world: &World, repository: &Repository) -> Figures {
 
 /// Two builds by one client. `most_per_store` is how many requests it may make for one object that it stores, and
 /// `most_at_start` how many it makes before it has anything to do.
-#[expect(clippy::print_stdout, reason = "the figures are what a reader of this test's output wants")]
+#[expect(clippy::print_stdout, reason = "a person who runs this wants the figures")]
 fn check(client: &str, sccache: &str, most_per_store: u64, most_at_start: u64) {
     let world = World::new().with_env("HEARTH_SCCACHE", sccache);
     let repository = libraries(&world, "libraries", LIBRARIES, Weight::Light);
