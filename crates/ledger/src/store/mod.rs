@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hearth_model::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::LedgerError;
@@ -56,6 +57,8 @@ impl Store {
         self.connection.pragma_update(None, "journal_mode", "wal")?;
         // The journal is synced; what a power cut takes from the database is read from there again.
         self.connection.pragma_update(None, "synchronous", "normal")?;
+        // A job opens and closes the book; emptying the log at each close would cost it two syncs of the disk.
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         self.connection.set_prepared_statement_cache_capacity(64);
         Ok(())
     }
