@@ -101,8 +101,9 @@ fn a_corrupt_database_is_set_aside_and_rebuilt_from_the_journal() {
             book.append(&Job::new("test", NOON, n).whole()).unwrap();
         }
         drop(book);
+        world.empty_log();
         let mut bytes = fs::read(world.database()).unwrap();
-        assert!(bytes.len() > 8192, "closing moved everything out of the write-ahead log");
+        assert!(bytes.len() > 8192, "everything is in the file");
         corrupt(&mut bytes);
         fs::write(world.database(), bytes).unwrap();
 
@@ -118,6 +119,36 @@ fn a_corrupt_database_is_set_aside_and_rebuilt_from_the_journal() {
         assert!(set_aside.file_name().unwrap().to_str().unwrap().starts_with("ledger.sqlite3.corrupt-2026-11-10T"));
         drop(book);
         assert_eq!(november(&world.open()), (20, 210), "{what}");
+    }
+}
+
+#[test]
+fn a_corrupt_database_with_a_whole_log_loses_nothing() {
+    for (what, keep) in [("garbage", 0), ("a head without pages", 4096), ("nothing", usize::MAX)] {
+        let world = World::at(NOON);
+        let book = world.open();
+        for n in 1..=10 {
+            book.append(&Job::new("test", NOON, n).whole()).unwrap();
+        }
+        drop(book);
+        world.empty_log();
+        let book = world.open();
+        for n in 11..=20 {
+            book.append(&Job::new("test", NOON, n).whole()).unwrap();
+        }
+        drop(book);
+        let mut bytes = fs::read(world.database()).unwrap();
+        match bytes.get_mut(keep..) {
+            Some(rest) => rest.fill(0xA5),
+            None => bytes.clear(),
+        }
+        fs::write(world.database(), bytes).unwrap();
+        let (book, _warnings) = world.open_with_warnings();
+        assert_eq!(november(&book), (20, 210), "{what}");
+        assert_eq!(book.recent(30).unwrap().len(), 20, "{what}");
+        book.append(&Job::new("test", NOON, 21).whole()).unwrap();
+        drop(book);
+        assert_eq!(november(&world.open_with_warnings().0), (21, 231), "{what}");
     }
 }
 

@@ -50,6 +50,12 @@ impl World {
         self.path().join("ledger.sqlite3")
     }
 
+    /// Moves everything out of the write-ahead log, which closing a book does not do.
+    pub(crate) fn empty_log(&self) {
+        let connection = rusqlite::Connection::open(self.database()).unwrap();
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    }
+
     pub(crate) fn journal(&self) -> PathBuf {
         let mut files: Vec<PathBuf> = std::fs::read_dir(self.path().join("journal"))
             .unwrap()

@@ -121,6 +121,7 @@ fn a_rebuilt_database_is_read_whole_again() {
     book.append(&measured(Job::new("test", START, 2)).whole()).unwrap();
     let totals = book.totals(None).unwrap();
     drop(book);
+    world.empty_log();
     std::fs::write(world.database(), b"this is no database at all, but long enough to be taken for one").unwrap();
     let (book, warnings) = world.open_with_warnings();
     assert_eq!(warnings.len(), 1);
