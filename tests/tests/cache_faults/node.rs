@@ -36,7 +36,7 @@ fn sccache(world: &World, relay: &Relay, secret: &Secret) -> Running {
     daemon
 }
 
-/// One build, each with a node, a relay and an sccache daemon of its own: they must not have learnt from another.
+/// One build, each with a node, a relay and an sccache daemon of its own: they must not have learned from another.
 async fn build(world: &World, repository: &Repository, manner: Manner, good: usize) -> (Duration, RelayCounts) {
     let far = Far::start(manner, good);
     let secret = Secret::random().expect("random bytes");
