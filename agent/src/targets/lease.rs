@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hearth_host::clones;
 use hearth_host::lock::FileLock;
@@ -21,6 +22,9 @@ use crate::environment::EXECUTION;
 
 /// Stands in a slot from a lease to its job's end.
 const INTENT: &str = "lease.json";
+
+/// A clone that is being made is waited for this long; then the job makes its own beside it.
+const PREPARING_LIMIT: Duration = Duration::from_mins(1);
 
 /// What a job started from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,7 +195,8 @@ impl Targets {
         build: &Path,
     ) -> Result<Option<HandedOut>, TargetsError> {
         let path = lane.preparing();
-        let preparing = FileLock::exclusive(&path).map_err(|cause| failed("lock", &path, cause))?;
+        let preparing =
+            FileLock::exclusive_within(&path, PREPARING_LIMIT).map_err(|cause| failed("lock", &path, cause))?;
         let taken = take_ready(lane, &snapshot.id, build)?;
         drop(preparing);
         if taken.is_some() {

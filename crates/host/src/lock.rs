@@ -3,6 +3,10 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How often a wait that has an end looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// An exclusive lock, held until dropped.
 #[derive(Debug)]
@@ -19,6 +23,19 @@ impl FileLock {
             Ok(()) => Ok(Some(Self { file, path: path.to_owned() })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Waits for the lock for at most `limit`; `None` when its holder keeps it longer.
+    pub fn exclusive_within(path: &Path, limit: Duration) -> io::Result<Option<Self>> {
+        let began = Instant::now();
+        loop {
+            let lock = Self::try_exclusive(path)?;
+            if lock.is_some() || began.elapsed() >= limit {
+                return Ok(lock);
+            }
+            // The kernel's own wait has no end to it.
+            std::thread::park_timeout(LOOK_AGAIN);
         }
     }
 
@@ -73,7 +90,9 @@ mod tests {
         let path = dir.path().join("lock");
         let held = FileLock::try_exclusive(&path).unwrap().unwrap();
         assert!(FileLock::try_exclusive(&path).unwrap().is_none());
+        assert!(FileLock::exclusive_within(&path, Duration::from_millis(20)).unwrap().is_none());
         drop(held);
+        assert!(FileLock::exclusive_within(&path, Duration::ZERO).unwrap().is_some());
         let shared = FileLock::shared(&path).unwrap();
         let _also = FileLock::try_shared(&path).unwrap().unwrap();
         assert!(FileLock::try_exclusive(&path).unwrap().is_none());
