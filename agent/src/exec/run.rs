@@ -22,7 +22,7 @@ use crate::journey::{Begun, Finish, Intent, Receipt, Target, chain};
 use crate::places::{Places, PlacesError};
 use crate::settings::Settings;
 use crate::slots::{self, SlotsError};
-use crate::targets::{GivenBack, LaneKey, LanePaths, Restored, Targets, link_final_artifacts};
+use crate::targets::{GivenBack, LaneKey, LanePaths, Restored, link_final_artifacts};
 
 /// A failed job on a disk with less room than this has failed because of it.
 const FULL: Bytes = Bytes::mib(4);
@@ -95,7 +95,7 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
 
     // From here on the job is in the ledger, so whatever goes wrong has to be booked.
     let carried = async {
-        let restored = restore(&settings, &places, &begun, &mut checkout, &mut warnings);
+        let restored = restore(&places, &begun, &mut checkout, &mut warnings);
         if let (Some(lease), Some(workspace)) = (&begun.lease, &workspace)
             && let Err(error) = link_final_artifacts(&lease.build, workspace, &triples(&args, &environment))
         {
@@ -259,22 +259,12 @@ fn owner() -> Result<Owner, ExecError> {
 }
 
 /// The times belong to the checkout, so whoever owns it sets them: this process and not a daemon.
-fn restore(
-    settings: &Settings,
-    places: &Places,
-    begun: &Begun,
-    checkout: &mut Checkout,
-    warnings: &mut Vec<String>,
-) -> Restored {
+fn restore(places: &Places, begun: &Begun, checkout: &mut Checkout, warnings: &mut Vec<String>) -> Restored {
     let Some(lease) = &begun.lease else { return Restored::default() };
-    let (budget, reserve) = (settings.file.targets.budget.0, settings.file.targets.free_reserve.0);
     let clock = hearth_host::clock::SystemClock::default();
-    let restored = Targets::open(&places.targets(), &places.trash(), budget, reserve)
-        .map_err(|error| chain(&error))
-        .and_then(|targets| targets.restore(lease, checkout, &clock).map_err(|error| error.to_string()));
-    restored.unwrap_or_else(|why| {
+    lease.restore(&places.targets(), checkout, &clock).unwrap_or_else(|error| {
         // Times that stay new only cost a rebuild.
-        warnings.push(format!("the times of unchanged files could not be restored: {why}"));
+        warnings.push(format!("the times of unchanged files could not be restored: {error}"));
         Restored::default()
     })
 }

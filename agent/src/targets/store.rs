@@ -65,6 +65,9 @@ pub(super) struct LaneDirectory {
 }
 
 impl LaneDirectory {
+    pub(super) fn at(targets: &Path, id: &LaneId) -> Self {
+        Self { root: targets.join(id.as_str()) }
+    }
     pub(super) fn snapshot(&self, id: &SnapshotId) -> PathBuf {
         self.root.join("snapshots").join(id.as_str())
     }
@@ -128,7 +131,7 @@ impl Targets {
     }
 
     pub(super) fn lane(&self, id: &LaneId) -> LaneDirectory {
-        LaneDirectory { root: self.root.join(id.as_str()) }
+        LaneDirectory::at(&self.root, id)
     }
 
     /// Makes the lane's directories and writes its key down.

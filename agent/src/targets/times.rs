@@ -12,7 +12,7 @@ use hearth_model::{Clock, Timestamp};
 use super::kept;
 use super::lease::{Lease, Origin};
 use super::snapshot::Manifest;
-use super::store::Targets;
+use super::store::LaneDirectory;
 use crate::checkout::{Checkout, Listing};
 
 /// What has to be set, in order: files before directories, inner directories before outer ones.
@@ -34,12 +34,13 @@ pub struct Restored {
     pub renewed: usize,
 }
 
-impl Targets {
+impl Lease {
     /// Makes a checkout look to cargo as it did to the build that left the lease's snapshot: generated sources first,
     /// because putting them back changes the times of directories.
-    pub fn restore(&self, lease: &Lease, checkout: &mut Checkout, clock: &dyn Clock) -> io::Result<Restored> {
-        let Origin::Warm { snapshot, manifest, .. } = &lease.origin else { return Ok(Restored::default()) };
-        let put_back = kept::put_back(&checkout.top, &self.lane(&lease.lane).snapshot(&snapshot.id))?;
+    /// `targets` is where the snapshots stand.
+    pub fn restore(&self, targets: &Path, checkout: &mut Checkout, clock: &dyn Clock) -> io::Result<Restored> {
+        let Origin::Warm { snapshot, manifest, .. } = &self.origin else { return Ok(Restored::default()) };
+        let put_back = kept::put_back(&checkout.top, &LaneDirectory::at(targets, &self.lane).snapshot(&snapshot.id))?;
         let restored = restore(&checkout.top, &mut checkout.listing, manifest, clock)?;
         Ok(Restored { put_back, ..restored })
     }
