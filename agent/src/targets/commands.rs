@@ -11,6 +11,7 @@ use super::choose::{Choice, choose};
 use super::lane::LaneKey;
 use super::snapshot::{Manifest, Snapshot};
 use super::store::{Targets, TargetsError};
+use crate::report::for_terminal;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -113,10 +114,10 @@ impl Targets {
             let commit = line.commit.as_deref().and_then(|c| c.get(..10)).unwrap_or("none");
             let used = format!("{} ago", clock.now().since(line.used_at));
             table.add_row([
-                printable(&line.id[20..]),
-                printable(&line.repository),
-                printable(&line.job),
-                printable(&line.scope),
+                for_terminal(&line.id[20..]).into_owned(),
+                for_terminal(&line.repository).into_owned(),
+                for_terminal(&line.job).into_owned(),
+                for_terminal(&line.scope).into_owned(),
                 commit.to_owned(),
                 line.bytes.to_string(),
                 line.files.to_string(),
@@ -182,9 +183,9 @@ impl Targets {
              parent      {parent}\nexecution   {}\nsize        {} in {} files\nsources     {} files and {} directories known \
              by content\nstate       {}\nlargest\n",
             snapshot.id,
-            printable(&snapshot.repository),
-            printable(&snapshot.job),
-            printable(&snapshot.scope.to_string()),
+            for_terminal(&snapshot.repository),
+            for_terminal(&snapshot.job),
+            for_terminal(&snapshot.scope.to_string()),
             snapshot.lane,
             snapshot.execution,
             snapshot.bytes,
@@ -195,7 +196,7 @@ impl Targets {
         );
         out.write_all(text.as_bytes()).map_err(CommandError::Write)?;
         for (path, size) in largest {
-            writeln!(out, "  {:>10}  {}", Bytes(*size).to_string(), printable(path)).map_err(CommandError::Write)?;
+            writeln!(out, "  {:>10}  {}", Bytes(*size).to_string(), for_terminal(path)).map_err(CommandError::Write)?;
         }
         Ok(())
     }
@@ -206,7 +207,8 @@ impl Targets {
             Prune::DryRun => {
                 let doomed = self.doomed(budget).map_err(CommandError::Targets)?;
                 for kept in &doomed {
-                    let line = format!("{} {} {}", kept.snapshot.id, kept.bytes, printable(&kept.snapshot.repository));
+                    let line =
+                        format!("{} {} {}", kept.snapshot.id, kept.bytes, for_terminal(&kept.snapshot.repository));
                     writeln!(out, "would remove {line}").map_err(CommandError::Write)?;
                 }
                 (doomed.len(), doomed.iter().map(|k| k.bytes).sum::<Bytes>())
@@ -255,20 +257,20 @@ impl Targets {
             Ok(s) => format!(
                 "warm: snapshot {} of scope {}, commit {}, {}\n",
                 s.id,
-                printable(&s.scope.to_string()),
+                for_terminal(&s.scope.to_string()),
                 s.commit.as_deref().unwrap_or("none"),
                 s.bytes
             ),
-            Err(why) => format!("cold: {}\n", printable(why)),
+            Err(why) => format!("cold: {}\n", for_terminal(why)),
         };
         out.write_all(text.as_bytes()).map_err(CommandError::Write)?;
-        writeln!(out, "class {}, reads {}; lane {lane}", trust.class, printable(&scopes.join(", ")))
+        writeln!(out, "class {}, reads {}; lane {lane}", trust.class, for_terminal(&scopes.join(", ")))
             .map_err(CommandError::Write)?;
         for other in &others {
             writeln!(out, "lane {} ({} snapshots) does not fit:", other.lane, other.snapshots)
                 .map_err(CommandError::Write)?;
             for difference in &other.differences {
-                writeln!(out, "  {}", printable(difference)).map_err(CommandError::Write)?;
+                writeln!(out, "  {}", for_terminal(difference)).map_err(CommandError::Write)?;
             }
         }
         Ok(())
@@ -317,9 +319,4 @@ struct WhyJson<'a> {
 fn print_json(value: &impl Serialize, out: &mut impl Write) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(value).map_err(|e| CommandError::Write(e.into()))?;
     writeln!(out, "{text}").map_err(CommandError::Write)
-}
-
-/// Names that a job chose must not steer the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
