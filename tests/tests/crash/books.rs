@@ -17,6 +17,8 @@ pub(crate) struct Seen {
     /// How far it came, by its own words.
     pub(crate) was_started: bool,
     pub(crate) has_ended: bool,
+    /// Its guard was killed too: `exec` may have had the time to write that the command never came to be.
+    pub(crate) has_lost_guard: bool,
     /// From before `exec` was started until it had ended.
     pub(crate) wall: Duration,
     /// `None` when `exec` was killed.
@@ -70,10 +72,12 @@ fn check_row(row: &Execution, seen: &Seen) {
     let most = Millis::from(seen.wall);
     assert!(ran <= most, "more than the {most} that passed: {}", context());
     // Hearth's own failure before the command existed costs nothing; whatever was started costs at least a minute.
+    let is_never_started = matches!(row.outcome, Some(Outcome::NeverStarted { .. }));
     let expected: &[State] = match seen.code {
         Some(125) => &[State::Voided],
         // The blow may have fallen between the ledger's word and the job's.
         None if !seen.was_started => &[State::Voided, State::Ended],
+        None if seen.has_lost_guard && is_never_started => &[State::Voided],
         _ => &[State::Ended],
     };
     assert!(expected.contains(&row.state), "{}", context());

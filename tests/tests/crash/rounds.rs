@@ -83,7 +83,8 @@ fn strike(world: &World, project: &Project, round: Round, witness: &mut Witness)
     if ran.status.success() {
         assert_eq!(ran.stdout, project.says(), "{round:?}\n{ran}");
     }
-    note(witness, &ran, &said, began.elapsed());
+    let has_lost_guard = has_struck && matches!(round.victim, Victim::Guard | Victim::ExecAndGuard);
+    note(witness, &ran, &said, has_lost_guard, began.elapsed());
     has_struck
 }
 
@@ -117,17 +118,22 @@ fn go_well(world: &World, project: &Project, profile: Profile, witness: &mut Wit
     let began = Instant::now();
     let ran = world.exec(&project.repository).env("HEARTH_LOG", "debug").sh(profile.script()).expect_success();
     assert_eq!(ran.stdout, project.says(), "{ran}");
-    note(witness, &ran, &ran.stderr, began.elapsed());
+    note(witness, &ran, &ran.stderr, false, began.elapsed());
 }
 
-fn note(witness: &mut Witness, ran: &Ran, said: &str, wall: Duration) {
+fn note(witness: &mut Witness, ran: &Ran, said: &str, has_lost_guard: bool, wall: Duration) {
     let leased = said.lines().find(|line| line.contains(LEASED));
     let Some((_, id)) = leased.and_then(|line| line.rsplit_once("job.execution=")) else {
         witness.unnamed += 1;
         return;
     };
-    let seen =
-        Seen { was_started: said.contains(STARTED), has_ended: said.contains(ENDED), wall, code: ran.status.code() };
+    let seen = Seen {
+        was_started: said.contains(STARTED),
+        has_ended: said.contains(ENDED),
+        has_lost_guard,
+        wall,
+        code: ran.status.code(),
+    };
     assert!(witness.jobs.insert(id.to_owned(), seen).is_none(), "execution {id} was named twice");
 }
 
