@@ -1,0 +1,1 @@
+//! GitHub as Hearth speaks to it: credentials, REST, scale sets, and the demand for runners.

@@ -1,0 +1,1 @@
+//! A strict fake GitHub for tests.
