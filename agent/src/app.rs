@@ -112,7 +112,7 @@ impl App {
 
     fn clear_free_slots(&self) {
         for (number, occupancy) in slots::occupancy(&self.places, self.settings.file.slots.count) {
-            let build = self.places.slot(number).join("build");
+            let build = slots::job_directory(&self.places.slot(number)).join("build");
             if occupancy == slots::Occupancy::Busy || !build.exists() {
                 continue;
             }

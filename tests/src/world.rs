@@ -149,7 +149,7 @@ impl World {
 
     /// The clones that stand in slots.
     pub fn slot_builds(&self) -> Vec<PathBuf> {
-        let builds = entries(&self.state.join("slots")).into_iter().map(|slot| slot.join("build"));
+        let builds = entries(&self.state.join("slots")).into_iter().map(|slot| slot.join("job/build"));
         builds.filter(|build| build.exists()).collect()
     }
 

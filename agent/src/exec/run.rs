@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hearth_host::guard::{Raw, Start, Stdio};
+use hearth_host::guard::{EnvironmentBase, Raw, Start, Stdio};
 use hearth_host::view::Bind;
 use hearth_host::{processes, space};
 use hearth_ledger::Owner;
@@ -82,7 +82,7 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
             return Ok(128 + signal);
         }
     };
-    let build_directory = if has_view { places.view().join("build") } else { slot.directory.join("build") };
+    let build_directory = if has_view { places.view().join("build") } else { slot.job().join("build") };
     let facts = facts(&args, &checkout, toolchain.as_ref().ok(), &environment);
     let target = target(&checkout, toolchain.as_ref(), &args, &environment, &build_directory);
     let why_no_target = match &target {
@@ -102,14 +102,14 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
             warnings.push(format!("tests may not find the binaries that they test: {error}"));
         }
         if has_view {
-            let bind = Bind { source: slot.directory.clone(), target: places.view() };
+            let bind = Bind { source: slot.job(), target: places.view() };
             supervisor.bind(vec![bind]).await.map_err(ExecError::Supervise)?.map_err(ExecError::View)?;
         }
         let told = Told::new(&args, &checkout, slot.number, &begun, restored, why_no_target);
         let compile = match wrapper(&settings.file.compiler_cache, &environment, &places.programs()) {
             Err(without) => Err(without),
             Ok(program) => {
-                let slot = &slot.directory;
+                let slot = &slot.job();
                 CompileCache::start(program, &desk, &begun, &access, &mut supervisor, slot, &environment).await
             }
         };
@@ -197,7 +197,7 @@ pub async fn expectation(
     let (checkout, toolchain, has_view) =
         tokio::join!(checkout::inspect(&directory), Toolchain::of(&directory), supervisor.enter_view());
     let checkout = checkout.map_err(ExecError::Git)?;
-    let first = places.slot(SlotNumber(0)).join("build");
+    let first = slots::job_directory(&places.slot(SlotNumber(0))).join("build");
     let view = places.view().join("build");
     let build_directory = if has_view.map_err(ExecError::Supervise)? { view } else { first };
     let facts = facts(&args, &checkout, toolchain.as_ref().ok(), environment);
@@ -288,8 +288,10 @@ fn command(
         program: Raw::from(program),
         arguments: arguments.iter().map(Raw::from).collect(),
         directory: Raw::from(directory),
+        environment_base: EnvironmentBase::Inherited,
         environment,
         stdio: Stdio::Inherit,
+        identity: None,
     }
 }
 

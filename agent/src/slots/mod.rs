@@ -45,8 +45,21 @@ impl Default for SlotsFile {
 #[derive(Debug)]
 pub struct Slot {
     pub number: SlotNumber,
+    /// What we know of the slot; nothing in it but `job` is the job's.
     pub directory: PathBuf,
     _lock: FileLock,
+}
+
+impl Slot {
+    /// The job's own part: build directory, sockets, temporary files. This is what stands at the constant place.
+    pub fn job(&self) -> PathBuf {
+        job_directory(&self.directory)
+    }
+}
+
+/// The job's own part of the slot with this directory.
+pub fn job_directory(slot: &Path) -> PathBuf {
+    slot.join("job")
 }
 
 /// What a look over the slots finds.
@@ -62,7 +75,7 @@ pub fn try_claim(places: &Places, count: u16) -> Result<Option<Slot>, SlotsError
     for number in (0..count).map(SlotNumber) {
         let directory = places.slot(number);
         let failed = |cause| SlotsError::Directory { path: directory.clone(), cause };
-        fs::create_dir_all(directory.join("tmp")).map_err(failed)?;
+        fs::create_dir_all(job_directory(&directory).join("tmp")).map_err(failed)?;
         if let Some(mut lock) = FileLock::try_exclusive(&directory.join("lock")).map_err(failed)? {
             lock.sign(&format!("{}\n", std::process::id())).map_err(failed)?;
             return Ok(Some(Slot { number, directory, _lock: lock }));

@@ -85,9 +85,7 @@ impl Targets {
         if swept == Swept::ProcessesLeft {
             return discarded(Why::StillRunning);
         }
-        if let Some(slot) = lease.build.parent() {
-            remove_intent(slot)?;
-        }
+        remove_intent(&lease.slot)?;
         if !outcome.is_success() {
             return discarded(Why::NotSuccessful(outcome));
         }

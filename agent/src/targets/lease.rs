@@ -53,6 +53,7 @@ pub struct Lease {
     pub key: LaneKey,
     pub execution: ExecutionId,
     pub origin: Origin,
+    pub slot: PathBuf,
     /// The clone, inside the slot.
     pub build: PathBuf,
     pub began: FileTime,
@@ -100,7 +101,7 @@ impl Lease {
 }
 
 impl Targets {
-    /// Gives `execution` a directory at `slot/build`. The caller owns the slot. Whatever goes wrong on the way to a
+    /// Gives `execution` a build directory in `slot`. The caller owns the slot. Whatever goes wrong on the way to a
     /// warm clone, a cold directory is the answer; only a slot that cannot be written is an error.
     pub fn lease(
         &self,
@@ -111,7 +112,7 @@ impl Targets {
         clock: &dyn hearth_model::Clock,
     ) -> Result<Lease, TargetsError> {
         let started = clock.monotonic();
-        let (build, lane_id) = (slot.join("build"), key.id());
+        let (build, lane_id) = (build_directory(slot), key.id());
         // A clone without an owner is suspect: nobody knows how its job ended. What may be left of that job itself sees
         // the slot at the path at which our job will see it.
         end_previous(slot)?;
@@ -134,7 +135,8 @@ impl Targets {
         fs::write(&marker, b"").map_err(|cause| failed("write", &marker, cause))?;
         let began = marker.metadata().map_err(|cause| failed("read", &marker, cause))?;
         let took = Millis::from(clock.monotonic().saturating_sub(started));
-        Ok(Lease { lane: lane_id, key: key.clone(), execution, origin, build, began: FileTime::changed(&began), took })
+        let (slot, key, began) = (slot.to_owned(), key.clone(), FileTime::changed(&began));
+        Ok(Lease { lane: lane_id, key, execution, origin, slot, build, began, took })
     }
 
     fn warm_clone(
@@ -163,7 +165,7 @@ impl Targets {
             write_intent(slot, execution, lane_id, Some(&snapshot.id))?;
             let used = lane.snapshot(&snapshot.id).join("used");
             fs::write(&used, b"").map_err(|cause| failed("write", &used, cause))?;
-            let build = slot.join("build");
+            let build = build_directory(slot);
             let mut handed_out = take_ready(lane, &snapshot.id, &build)?;
             drop(held);
             if handed_out.is_none() {
@@ -223,6 +225,10 @@ impl Targets {
         let room = space::of(self.root()).map_err(|cause| failed("ask the free space of", self.root(), cause))?;
         Ok(room.available >= needed + self.free_reserve)
     }
+}
+
+fn build_directory(slot: &Path) -> PathBuf {
+    crate::slots::job_directory(slot).join("build")
 }
 
 fn take_ready(lane: &LaneDirectory, id: &SnapshotId, build: &Path) -> Result<Option<HandedOut>, TargetsError> {

@@ -153,7 +153,9 @@ fn parts_of_the_state_that_are_not_what_they_should_be_are_named_or_made_good() 
     expect_works(&world, 1);
     world.upkeep_done();
     let mut booked = 1;
-    for name in ["bin/sccache", "slots/0/sccache.sock", "slots/0/lease.json", "slots/0/build", "upkeep.lock", "cache"] {
+    for name in
+        ["bin/sccache", "slots/0/job/sccache.sock", "slots/0/lease.json", "slots/0/job/build", "upkeep.lock", "cache"]
+    {
         let path = world.state().join(name);
         put_garbage(&path);
         let ran = world.exec(&repository).sh("echo started").expect_success();

@@ -89,8 +89,8 @@ fn leftovers_of_a_crash_are_removed_and_harm_nobody() {
     let lane = world.snapshots()[0].path().ancestors().nth(2).expect("a snapshot stands in a lane").to_owned();
     let abandoned = lane.join("ready/00000000000000000000000000000000.partial");
     fs::create_dir_all(abandoned.join("debug")).expect("a directory can be made");
-    fs::create_dir_all(world.state().join("slots/0/build/debug/deps")).expect("a directory can be made");
-    fs::write(world.state().join("slots/0/build/mark"), "of a job that crashed").expect("a file can be written");
+    fs::create_dir_all(world.state().join("slots/0/job/build/debug/deps")).expect("a directory can be made");
+    fs::write(world.state().join("slots/0/job/build/mark"), "of a job that crashed").expect("a file can be written");
     fs::write(world.state().join("trash/file"), "left").expect("a file can be written");
     change(&repository, "two");
     let ran = on_main(&world, &repository).sh(RUN).expect_success();
