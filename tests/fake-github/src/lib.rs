@@ -1,1 +1,3 @@
 //! A strict fake GitHub for tests.
+
+pub mod runner_protocol;
