@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use hearth_host::guard::{Raw, Start, Stdio as GuardStdio};
+use hearth_host::guard::{EnvironmentBase, Raw, Start, Stdio as GuardStdio};
 use hearth_model::CompileCounts;
 use tokio::process::Command;
 
@@ -87,8 +87,10 @@ impl DaemonPlan {
             program: Raw::from(self.program.0.as_os_str()),
             arguments: Vec::new(),
             directory: Raw::from(directory.as_os_str()),
+            environment_base: EnvironmentBase::Inherited,
             environment,
             stdio: GuardStdio::Null,
+            identity: None,
         }
     }
 

@@ -4,6 +4,26 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// As whom a process runs.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Identity {
+    pub uid: u32,
+    pub gid: u32,
+    /// Beside `gid`.
+    pub groups: Vec<u32>,
+    pub privileges: Privileges,
+}
+
+/// Whether programs may make a process more than its user is: set-id bits, file capabilities, and so `sudo`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Privileges {
+    /// As the system's files say.
+    Gained,
+    /// Never, and not for its descendants either.
+    Fixed,
+}
+
 /// Our effective user id.
 pub fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()

@@ -11,24 +11,36 @@
 //! Messages are one JSON object per line. The guard knows nothing of jobs, leases or scopes.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use hearth_model::{Bytes, MeasuredBy, UsageReading};
 use serde::{Deserialize, Serialize};
 
+use crate::users::Identity;
 use crate::view::Bind;
 
 mod client;
+mod log;
+mod output;
 mod process;
+mod start;
 
 pub use client::Guard;
+pub use output::LINE_LIMIT;
 pub use process::run;
 
 /// A text as the system has it: any bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Raw(Vec<u8>);
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_os().fmt(f)
+    }
+}
 
 impl<T: Into<OsString>> From<T> for Raw {
     fn from(text: T) -> Self {
@@ -43,24 +55,74 @@ impl Raw {
 }
 
 /// Where a process's output goes. Its input is the guard's own for `Inherit` and empty otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stdio {
     Inherit,
     Null,
+    /// Output and errors together into a file, by way of the guard.
+    Log(Log),
+}
+
+/// A file that takes a process's output and never grows beyond a limit: it begins anew at half of it, and what was
+/// there before stands beside it with `.old` behind its name. Nobody but its owner may read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    pub path: Raw,
+    /// Of both files together.
+    pub limit_bytes: u64,
+    pub lines: Lines,
+}
+
+/// Whether we hear of each line as well, by [`Event::Line`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lines {
+    Told,
+    Untold,
+}
+
+/// What a process's environment is made of before its own variables are set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvironmentBase {
+    /// The guard's own environment, which is that of whoever started it.
+    Inherited,
+    /// Nothing at all.
+    Empty,
 }
 
 /// A process to start.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Start {
     /// Our name for it in events.
     pub name: String,
     pub program: Raw,
     pub arguments: Vec<Raw>,
     pub directory: Raw,
-    /// Changes to the guard's own environment: `None` removes.
+    pub environment_base: EnvironmentBase,
+    /// Changes to the base: `None` removes.
     pub environment: Vec<(Raw, Option<Raw>)>,
     pub stdio: Stdio,
+    /// As whom it runs; `None` is as the guard.
+    pub identity: Option<Identity>,
+}
+
+impl fmt::Debug for Start {
+    /// Variables by name only: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.environment.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Start")
+            .field("name", &self.name)
+            .field("program", &self.program)
+            .field("arguments", &self.arguments)
+            .field("directory", &self.directory)
+            .field("environment_base", &self.environment_base)
+            .field("environment", &names)
+            .field("stdio", &self.stdio)
+            .field("identity", &self.identity)
+            .finish()
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -97,6 +159,13 @@ pub enum Event {
     NotStarted {
         name: String,
         errno: i32,
+    },
+    /// A line that a process wrote, cut at [`LINE_LIMIT`]. Those of a process come before its `Ended`.
+    Line {
+        name: String,
+        text: String,
+        /// Lines before this one that were not told because there were too many of them at once.
+        left_out: u64,
     },
     Ended {
         name: String,

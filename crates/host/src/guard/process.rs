@@ -1,22 +1,21 @@
 //! The guard process itself: one loop over requests from the socket and children that ended.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio as ProcessStdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{Signal, WaitOptions, WaitStatus, wait};
+use rustix::process::{WaitOptions, WaitStatus, wait};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{Event, How, Request, Start, Stdio, Usage};
+use super::output::{Capture, Teller};
+use super::start::start_process;
+use super::{Event, How, Request, Usage};
 use crate::{processes, view};
 
 /// How long processes get between SIGTERM and SIGKILL when our owner has died.
@@ -25,7 +24,7 @@ const ORPHAN_GRACE: Duration = Duration::from_secs(1);
 const SWEEP_LIMIT: Duration = Duration::from_secs(10);
 
 enum Heard {
-    Request(Request),
+    Request(Box<Request>),
     OwnerDied,
     ChildEnded,
 }
@@ -60,34 +59,49 @@ pub fn run(descriptor: i32) -> io::Result<()> {
             let Ok(request) = serde_json::from_str(&line) else {
                 break;
             };
-            if heard.send(Heard::Request(request)).is_err() {
+            if heard.send(Heard::Request(Box::new(request))).is_err() {
                 return;
             }
         }
         let _loop_has_ended = heard.send(Heard::OwnerDied);
     })?;
-    GuardProcess { socket, inbox, running: HashMap::new() }.serve()
+    GuardProcess { teller: Teller::new(socket), inbox, running: HashMap::new() }.serve()
 }
 
 struct GuardProcess {
-    socket: UnixStream,
+    teller: Teller,
     inbox: Receiver<Heard>,
-    /// Direct children by pid, under the names our owner gave them.
-    running: HashMap<i32, String>,
+    /// Direct children by pid.
+    running: HashMap<i32, Running>,
+}
+
+struct Running {
+    /// The name that our owner gave it.
+    name: String,
+    output: Option<Capture>,
+}
+
+impl Running {
+    /// What to do when it has ended, before anybody hears of that.
+    fn finish(self) -> String {
+        if let Some(output) = self.output {
+            output.drain();
+        }
+        self.name
+    }
 }
 
 impl GuardProcess {
     fn serve(mut self) -> io::Result<()> {
         loop {
             match self.inbox.recv() {
-                Ok(Heard::Request(Request::Sweep)) => {
-                    let event = self.sweep();
-                    return self.tell(&event);
-                }
                 Ok(Heard::Request(request)) => {
-                    let event = self.carry_out(request);
-                    if let Some(event) = event {
-                        self.tell(&event)?;
+                    if let Request::Sweep = *request {
+                        let event = self.sweep();
+                        return self.teller.tell(&event);
+                    }
+                    if let Some(event) = self.carry_out(*request) {
+                        self.teller.tell(&event)?;
                     }
                 }
                 Ok(Heard::ChildEnded) => self.reap_and_tell()?,
@@ -105,16 +119,17 @@ impl GuardProcess {
             Request::Bind(binds) => Some(Event::Bound { errno: errno_of(binds.iter().try_for_each(view::bind)) }),
             Request::Start(start) => {
                 let name = start.name.clone();
-                Some(match start_process(&start) {
-                    Ok(pid) => {
-                        self.running.insert(pid.cast_signed(), name.clone());
+                Some(match start_process(&start, &self.teller) {
+                    Ok((pid, output)) => {
+                        self.running.insert(pid.cast_signed(), Running { name: name.clone(), output });
                         Event::Started { name, pid }
                     }
                     Err(error) => Event::NotStarted { name, errno: error.raw_os_error().unwrap_or(libc::EIO) },
                 })
             }
             Request::Signal { name, number } => {
-                let root = self.running.iter().find(|(_, n)| **n == name).map(|(pid, _)| pid.cast_unsigned())?;
+                let root =
+                    self.running.iter().find(|(_, child)| child.name == name).map(|(pid, _)| pid.cast_unsigned())?;
                 let mut all = processes::descendants(root).unwrap_or_default();
                 all.push(root);
                 processes::kill_all(&all, number);
@@ -127,7 +142,7 @@ impl GuardProcess {
     fn reap_and_tell(&mut self) -> io::Result<()> {
         while let Some((name, how)) = self.reap_one() {
             if let Some(name) = name {
-                self.tell(&Event::Ended { name, how })?;
+                self.teller.tell(&Event::Ended { name, how })?;
             }
         }
         Ok(())
@@ -136,7 +151,8 @@ impl GuardProcess {
     /// One child that has ended, with its name when it was one of ours and not an orphan.
     fn reap_one(&mut self) -> Option<(Option<String>, How)> {
         let (pid, status) = wait(WaitOptions::NOHANG).ok()??;
-        Some((self.running.remove(&pid.as_raw_nonzero().get()), how(status)))
+        let child = self.running.remove(&pid.as_raw_nonzero().get());
+        Some((child.map(Running::finish), how(status)))
     }
 
     /// Reaps what has ended; says whether anything is left. Only this is exact: an orphan is our child before its
@@ -144,7 +160,10 @@ impl GuardProcess {
     fn has_children(&mut self) -> bool {
         loop {
             match wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, _status))) => drop(self.running.remove(&pid.as_raw_nonzero().get())),
+                Ok(Some((pid, _status))) => {
+                    let child = self.running.remove(&pid.as_raw_nonzero().get());
+                    child.map(Running::finish);
+                }
                 Err(Errno::CHILD) => return false,
                 Ok(None) | Err(_) => return true,
             }
@@ -183,37 +202,6 @@ impl GuardProcess {
         }
         self.sweep();
     }
-
-    fn tell(&mut self, event: &Event) -> io::Result<()> {
-        let mut line = serde_json::to_vec(event)?;
-        line.push(b'\n');
-        match self.socket.write_all(&line) {
-            // Our owner has died; the reader says so as well and the loop acts upon it.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other,
-        }
-    }
-}
-
-fn start_process(start: &Start) -> io::Result<u32> {
-    let mut command = Command::new(start.program.as_os());
-    command.args(start.arguments.iter().map(super::Raw::as_os)).current_dir(start.directory.as_os());
-    for (name, value) in &start.environment {
-        match value {
-            Some(value) => command.env(name.as_os(), value.as_os()),
-            None => command.env_remove(name.as_os()),
-        };
-    }
-    if start.stdio == Stdio::Null {
-        command.stdin(ProcessStdio::null()).stdout(ProcessStdio::null()).stderr(File::create("/dev/null")?);
-    }
-    #[expect(unsafe_code, reason = "the child must die with the guard, which only the child itself can arrange")]
-    // SAFETY: the closure runs in the forked child and makes one prctl call, which is async-signal-safe.
-    unsafe {
-        command.pre_exec(|| Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?));
-    }
-    // Not waited for through `Child`: the loop reaps every child of this process.
-    command.spawn().map(|child| child.id())
 }
 
 fn how(status: WaitStatus) -> How {
