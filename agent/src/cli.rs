@@ -14,6 +14,7 @@ use crate::environment::Environment;
 use crate::exec::{self, ExecArgs};
 use crate::report::{self, BudgetsArgs, ReportArgs, Screen, Setting};
 use crate::settings::{self, Settings, SettingsArgs};
+use crate::supervision;
 use crate::targets::commands::{Form, Prune, TargetsCommand};
 use crate::up::{self, UpArgs};
 
@@ -46,7 +47,7 @@ enum Command {
     #[command(hide = true)]
     Upkeep,
     /// The process between a job and its agent; started by `exec` itself
-    #[command(hide = true, name = exec::GUARD_COMMAND)]
+    #[command(hide = true, name = supervision::GUARD_COMMAND)]
     Guard {
         descriptor: i32,
     },

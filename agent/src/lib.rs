@@ -13,9 +13,11 @@ pub mod targets;
 pub mod app;
 pub mod journey;
 
+pub mod desk;
+pub mod supervision;
+
 pub mod dashboard;
 pub mod demo;
-pub mod desk;
 pub mod exec;
 pub mod metrics;
 pub mod report;

@@ -15,6 +15,7 @@ use tokio::process::Command;
 use super::counts::parse_counts;
 use super::wrapper::Program;
 use crate::environment::Environment;
+use crate::slots::JobPlace;
 
 /// The guard's name for it.
 pub const DAEMON: &str = "sccache";
@@ -47,25 +48,26 @@ pub enum Unavailable {
 #[derive(Debug, Clone)]
 pub struct DaemonPlan {
     program: Program,
-    socket: PathBuf,
-    spare: PathBuf,
+    place: JobPlace,
 }
 
 impl DaemonPlan {
-    /// A daemon for the slot with this directory.
-    pub fn new(program: Program, slot: &Path) -> Result<Self, Unavailable> {
-        let socket = slot.join("sccache.sock");
-        if socket.as_os_str().len() > LONGEST_SOCKET_PATH {
-            return Err(Unavailable::LongPath { path: socket });
+    /// A daemon for the job in this place.
+    pub fn new(program: Program, place: JobPlace) -> Result<Self, Unavailable> {
+        for socket in [socket(&place.ours), socket(&place.seen)] {
+            if socket.as_os_str().len() > LONGEST_SOCKET_PATH {
+                return Err(Unavailable::LongPath { path: socket });
+            }
         }
+        let socket = socket(&place.ours);
         match std::fs::remove_file(&socket) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(Unavailable::Clear { path: socket, cause }),
-            _ => Ok(Self { program, socket, spare: slot.join("tmp/sccache") }),
+            _ => Ok(Self { program, place }),
         }
     }
 
     /// The daemon itself. The secret reaches its environment through the guard's socket and no argument list.
-    pub fn start(&self, relay: SocketAddr, secret: &str, directory: &Path, inherited: &Environment) -> Start {
+    pub fn start(&self, relay: SocketAddr, secret: &str, inherited: &Environment) -> Start {
         let set = |name: &str, value: &str| (Raw::from(name), Some(Raw::from(value)));
         // The job's own sccache settings name other stores, which would win over ours.
         let foreign = inherited.texts().filter(|(name, _)| name.starts_with("SCCACHE_"));
@@ -86,7 +88,7 @@ impl DaemonPlan {
             name: DAEMON.to_owned(),
             program: Raw::from(self.program.0.as_os_str()),
             arguments: Vec::new(),
-            directory: Raw::from(directory.as_os_str()),
+            directory: Raw::from(self.place.seen.as_os_str()),
             environment_base: EnvironmentBase::Inherited,
             environment,
             stdio: GuardStdio::Null,
@@ -104,20 +106,24 @@ impl DaemonPlan {
     fn common(&self) -> Vec<(Raw, Option<Raw>)> {
         let set = |name: &str, value: OsString| (Raw::from(name), Some(Raw::from(value)));
         vec![
-            set("SCCACHE_SERVER_UDS", self.socket.clone().into()),
+            set("SCCACHE_SERVER_UDS", socket(&self.place.seen).into()),
             set("SCCACHE_IDLE_TIMEOUT", "0".into()),
             // Should the daemon die, sccache starts another with the job's environment: then this small directory
             // of the slot is its store, and not one that other jobs share.
-            set("SCCACHE_DIR", self.spare.clone().into()),
+            set("SCCACHE_DIR", self.place.seen.join("tmp/sccache").into()),
             set("SCCACHE_IGNORE_SERVER_IO_ERROR", "1".into()),
         ]
     }
 }
 
+fn socket(job: &Path) -> PathBuf {
+    job.join("sccache.sock")
+}
+
 /// Waits until the daemon takes connections. `has_ended` says whether it has gone already.
 pub async fn wait_until_ready(plan: &DaemonPlan, mut has_ended: impl FnMut() -> bool) -> Result<(), Unavailable> {
     let ready = async {
-        while tokio::net::UnixStream::connect(&plan.socket).await.is_err() {
+        while tokio::net::UnixStream::connect(socket(&plan.place.ours)).await.is_err() {
             if has_ended() {
                 return Err(Unavailable::Ended);
             }
@@ -133,7 +139,7 @@ pub async fn ask_counts(plan: &DaemonPlan) -> Option<CompileCounts> {
     let mut command = Command::new(&plan.program.0);
     command
         .args(["--show-stats", "--stats-format", "json"])
-        .env("SCCACHE_SERVER_UDS", &plan.socket)
+        .env("SCCACHE_SERVER_UDS", socket(&plan.place.ours))
         .env_remove("SCCACHE_START_SERVER")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -6,17 +6,12 @@ use std::path::{Path, PathBuf};
 
 use hearth_model::Event;
 
-mod compile;
 mod facts;
 mod run;
 mod summary;
-mod supervise;
 
 pub use run::{ExecError, expectation, run};
-pub use supervise::{Limits, Supervisor};
 
-/// The hidden command under which this program is a guard.
-pub const GUARD_COMMAND: &str = "guard";
 /// Hearth itself failed before the command started, told apart from every exit code of a command (as env(1) does).
 pub const OWN_FAILURE: u8 = 125;
 

@@ -10,10 +10,8 @@ use hearth_ledger::Owner;
 use hearth_model::{Bytes, Millis, Outcome, SlotNumber};
 use hearth_trust::{Trust, classify};
 
-use super::compile::{CompileCache, wrapper};
 use super::facts::{build_options, facts};
 use super::summary::{self, Told};
-use super::supervise::{JOB, Limits, SuperviseError, Supervisor};
 use super::{ExecArgs, OWN_FAILURE};
 use crate::checkout::{self, Checkout, GitError, Toolchain, Workspace};
 use crate::desk::{Desk, DeskError};
@@ -21,7 +19,8 @@ use crate::environment::{EXECUTION, Environment};
 use crate::journey::{Begun, Finish, Intent, Receipt, Target, chain};
 use crate::places::{Places, PlacesError};
 use crate::settings::Settings;
-use crate::slots::{self, SlotsError};
+use crate::slots::{self, JobPlace, SlotsError};
+use crate::supervision::{CompileCache, JOB, Limits, SuperviseError, Supervisor, wrapper};
 use crate::targets::{GivenBack, LaneKey, LanePaths, Restored, link_final_artifacts};
 
 /// A failed job on a disk with less room than this has failed because of it.
@@ -109,8 +108,9 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
         let compile = match wrapper(&settings.file.compiler_cache, &environment, &places.programs()) {
             Err(without) => Err(without),
             Ok(program) => {
-                let slot = &slot.job();
-                CompileCache::start(program, &desk, &begun, &access, &mut supervisor, slot, &environment).await
+                // The job sees the whole machine, so it finds its sockets where we do.
+                let place = JobPlace { ours: slot.job(), seen: slot.job() };
+                CompileCache::start(program, &desk, &begun, &access, &mut supervisor, place, &environment).await
             }
         };
         let start = command(&args, &directory, &begun, compile.as_ref().ok(), &build_directory);

@@ -10,10 +10,10 @@ use hearth_model::{CompileCounts, Millis, Outcome, SlotNumber, UsageReading, War
 use serde::Serialize;
 
 use super::ExecArgs;
-use super::compile::{Counted, Without};
 use crate::checkout::Checkout;
 use crate::journey::{Begun, Receipt, chain};
 use crate::report::for_terminal;
+use crate::supervision::{Counted, Without};
 use crate::targets::{GivenBack, HandedOut, Origin, Restored};
 
 /// What was learned on the way.

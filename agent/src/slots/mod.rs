@@ -57,6 +57,15 @@ impl Slot {
     }
 }
 
+/// The job's own part of its slot, by the two paths that it may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobPlace {
+    /// Where we find it.
+    pub ours: PathBuf,
+    /// Where the job finds it.
+    pub seen: PathBuf,
+}
+
 /// The job's own part of the slot with this directory.
 pub fn job_directory(slot: &Path) -> PathBuf {
     slot.join("job")

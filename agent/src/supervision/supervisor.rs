@@ -11,10 +11,11 @@ use hearth_model::{Millis, Outcome, UsageReading};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
+use super::GUARD_COMMAND;
 use crate::targets::Swept;
 
 /// The guard's name for the job's command.
-pub(super) const JOB: &str = "job";
+pub const JOB: &str = "job";
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 /// How often the ledger hears that the job still runs.
@@ -61,7 +62,7 @@ impl Supervisor {
         };
         signals::on_stop_signals(tell).map_err(SuperviseError::Signals)?;
         let (tell_event, events) = unbounded_channel();
-        let guard = Guard::start(own, &[super::GUARD_COMMAND], move |event| drop(tell_event.send(event)));
+        let guard = Guard::start(own, &[GUARD_COMMAND], move |event| drop(tell_event.send(event)));
         let guard = guard.map_err(SuperviseError::Guard)?;
         Ok(Self { guard, events, signals, is_guard_lost: false, ended: Vec::new(), refusal: None })
     }

@@ -1,4 +1,4 @@
-//! The compile cache of a local job, put together: relay, wrapper, daemon. Each trouble ends in a job without a
+//! The compile cache of one job, put together: relay, wrapper, daemon. Each trouble ends in a job without a
 //! wrapper and a sentence that says why.
 
 use std::path::Path;
@@ -7,7 +7,7 @@ use hearth_cache_server::{Relay, RelayCounts, RelayError, Secret};
 use hearth_host::guard::Raw;
 use hearth_model::CompileCounts;
 
-use super::supervise::{SuperviseError, Supervisor};
+use super::supervisor::{SuperviseError, Supervisor};
 use crate::compiler_cache::{
     CompilerCacheFile, DAEMON, DaemonPlan, Program, Unavailable, Unwrapped, ask_counts, choose_wrapper,
     wait_until_ready,
@@ -15,10 +15,11 @@ use crate::compiler_cache::{
 use crate::desk::{BackendError, Desk, NodeAccess};
 use crate::environment::Environment;
 use crate::journey::Begun;
+use crate::slots::JobPlace;
 
 /// Why a job does without.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Without {
+pub enum Without {
     #[error(transparent)]
     Wrapper(Unwrapped),
     #[error(transparent)]
@@ -39,37 +40,33 @@ pub(super) enum Without {
 
 /// A running compile cache of one job.
 #[derive(Debug)]
-pub(super) struct CompileCache {
+pub struct CompileCache {
     relay: Relay,
     plan: DaemonPlan,
 }
 
 /// What the daemon and the relay counted.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Counted {
-    pub(super) compile: Option<CompileCounts>,
-    pub(super) relay: RelayCounts,
+pub struct Counted {
+    pub compile: Option<CompileCounts>,
+    pub relay: RelayCounts,
 }
 
 /// Decides on the wrapper before anything is started for it.
-pub(super) fn wrapper(
-    config: &CompilerCacheFile,
-    environment: &Environment,
-    programs: &Path,
-) -> Result<Program, Without> {
+pub fn wrapper(config: &CompilerCacheFile, environment: &Environment, programs: &Path) -> Result<Program, Without> {
     let own =
         std::env::current_exe().map_err(|cause| Without::Wrapper(Unwrapped::Link { path: programs.into(), cause }))?;
     choose_wrapper(config, environment, &own, programs).map_err(Without::Wrapper)
 }
 
 impl CompileCache {
-    pub(super) async fn start(
+    pub async fn start(
         program: Program,
         desk: &Desk,
         begun: &Begun,
         access: &NodeAccess,
         supervisor: &mut Supervisor,
-        slot: &Path,
+        place: JobPlace,
         environment: &Environment,
     ) -> Result<Self, Without> {
         let backend = desk.backend(begun, access).await.map_err(Without::Backend)?;
@@ -77,8 +74,8 @@ impl CompileCache {
         let relay = Relay::start(backend, secret.clone()).await.map_err(Without::Relay)?;
         // Asked first: a daemon that starts against a bad answer fails the build.
         relay.probe().await.map_err(Without::Probe)?;
-        let plan = DaemonPlan::new(program, slot).map_err(Without::Daemon)?;
-        let mut start = plan.start(relay.addr(), secret.expose(), slot, environment);
+        let plan = DaemonPlan::new(program, place).map_err(Without::Daemon)?;
+        let mut start = plan.start(relay.addr(), secret.expose(), environment);
         start.environment.push((crate::environment::EXECUTION.into(), Some(Raw::from(begun.execution.to_string()))));
         supervisor.start_process(start).await.map_err(Without::Supervise)?.map_err(Without::Start)?;
         wait_until_ready(&plan, || supervisor.has_ended(DAEMON)).await.map_err(Without::Daemon)?;
@@ -86,13 +83,13 @@ impl CompileCache {
     }
 
     /// What has to stand in the job's environment.
-    pub(super) fn for_job(&self) -> Vec<(Raw, Option<Raw>)> {
+    pub fn for_job(&self) -> Vec<(Raw, Option<Raw>)> {
         self.plan.for_job()
     }
 
     /// Reads the counts. The daemon itself ends with the job's processes: a command that has ended has nothing under
     /// way, because sccache answers cargo only after it has stored.
-    pub(super) async fn finish(self) -> Counted {
+    pub async fn finish(self) -> Counted {
         let compile = ask_counts(&self.plan).await;
         Counted { compile, relay: self.relay.stop().await }
     }
