@@ -6,10 +6,13 @@
 //!    └────────────── the caller runs the command in the slot and beats ──────────────┐
 //!  finish: clone given back ◀─ measures and end in the ledger ◀─────────────────────┘
 //! ```
+//!
+//! A forge's job runs already when we hear of it, and its checkout and toolchain come into being inside it: its start
+//! is written with its acceptance, and its lease is a step of its own, taken when it first compiles.
 
 use hearth_ledger::{Fact, LedgerError, Observation, Owner, Period, Place};
 use hearth_model::{
-    CompileCounts, ExecutionId, JobFacts, Measures, Millis, Outcome, SlotNumber, UsageReading, WarmTarget,
+    CompileCounts, ExecutionId, JobFacts, Measures, Millis, Outcome, Scope, SlotNumber, UsageReading, WarmTarget,
 };
 use hearth_trust::{Claims, Trust, classify};
 use serde::{Deserialize, Serialize};
@@ -32,10 +35,22 @@ pub enum JourneyError {
 /// What a job wants to begin with. The caller holds the slot.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Intent {
+    pub execution: ExecutionId,
     pub facts: JobFacts,
     pub slot: SlotNumber,
     pub owner: Owner,
     pub target: Target,
+    pub stage: Stage,
+}
+
+/// How far a job is when it is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// We start it, and say so with [`started`].
+    Waiting,
+    /// A forge's runner has started it.
+    Running,
 }
 
 /// Whether the job can use a warm target.
@@ -43,7 +58,20 @@ pub struct Intent {
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     Lane(Box<LaneKey>),
-    Off { why: String },
+    /// It will be asked for with a [`Wish`], when the job's sources and toolchain are known.
+    Later,
+    Off {
+        why: String,
+    },
+}
+
+/// A running job that asks for its warm target.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Wish {
+    pub execution: ExecutionId,
+    pub slot: SlotNumber,
+    pub key: LaneKey,
+    pub reads: Vec<Scope>,
 }
 
 /// A job that is in the ledger and has what it needs.
@@ -60,7 +88,8 @@ pub struct Begun {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Finish {
     pub begun: Begun,
-    pub checkout: Checkout,
+    /// `None` when nobody saw one: then nothing that was built can be kept.
+    pub checkout: Option<Checkout>,
     pub outcome: Outcome,
     pub ran: Millis,
     pub swept: Swept,
@@ -87,20 +116,22 @@ pub struct Receipt {
 /// Accepts the job into the ledger, decides its scopes and leases its target.
 pub fn begin(app: &App, intent: Intent) -> Result<Begun, JourneyError> {
     let now = app.clock.now();
-    let execution = ExecutionId::new(now);
+    let execution = intent.execution;
     let cpu_count = std::thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok());
     let place = Place { machine: hearth_host::users::host_name(), slot: intent.slot, cpu_count, owner: intent.owner };
     let accepted = Fact::Accepted { at: now, facts: Box::new(intent.facts.clone()), place };
-    let accepted = Observation::by_agent(execution, 0, now, accepted);
-    app.book.append(&[accepted]).map_err(JourneyError::Ledger)?;
+    let mut said = vec![Observation::by_agent(execution, 0, now, accepted)];
+    if intent.stage == Stage::Running {
+        said.push(Observation::by_agent(execution, 1, now, Fact::Started { at: now }));
+    }
+    app.book.append(&said).map_err(JourneyError::Ledger)?;
 
     let trust = classify(&intent.facts);
     let lease = match &intent.target {
-        Target::Off { .. } => None,
+        Target::Off { .. } | Target::Later => None,
         Target::Lane(key) => {
-            let slot = app.places.slot(intent.slot);
-            let lease = app.targets.lease(&slot, execution, key, &trust.reads, app.clock.as_ref());
-            Some(lease.map_err(JourneyError::Slot)?)
+            let (slot, key, reads) = (intent.slot, (**key).clone(), trust.reads.clone());
+            Some(lease(app, &Wish { execution, slot, key, reads })?)
         }
     };
     let claims = Claims {
@@ -112,6 +143,13 @@ pub fn begin(app: &App, intent: Intent) -> Result<Begun, JourneyError> {
         quota: None,
     };
     Ok(Begun { execution, trust, lease, claims })
+}
+
+/// Gives a job its build directory, warm if there is a snapshot for it.
+pub fn lease(app: &App, wish: &Wish) -> Result<Lease, JourneyError> {
+    let slot = app.places.slot(wish.slot);
+    let lease = app.targets.lease(&slot, wish.execution, &wish.key, &wish.reads, app.clock.as_ref());
+    lease.map_err(JourneyError::Slot)
 }
 
 /// Writes the start down. The command is started after this returned.
@@ -130,9 +168,10 @@ pub fn beat(app: &App, execution: ExecutionId, ran: Millis) -> Result<(), Journe
 pub fn finish(app: &App, finish: Finish) -> Result<Receipt, JourneyError> {
     let Finish { begun, checkout, outcome, ran, swept, usage, compile, build_options } = finish;
     let at = app.clock.now();
-    let tree = checkout.listing.identity();
-    let warm_target =
-        begun.lease.as_ref().map_or(WarmTarget::Unknown, |l| l.fit(&tree, checkout.lock_digest.as_deref()));
+    let seen = begun.lease.as_ref().zip(checkout.as_ref());
+    let warm_target = seen.map_or(WarmTarget::Unknown, |(lease, checkout)| {
+        lease.fit(&checkout.listing.identity(), checkout.lock_digest.as_deref())
+    });
     let measures = Measures {
         usage,
         warm_target,
@@ -140,7 +179,8 @@ pub fn finish(app: &App, finish: Finish) -> Result<Receipt, JourneyError> {
         compile,
         compile_useful: None,
         compile_total: None,
-        build_fingerprint: begun.lease.as_ref().map(|lease| fingerprint(&lease.key, &tree, &build_options)),
+        build_fingerprint: seen
+            .map(|(lease, checkout)| fingerprint(&lease.key, &checkout.listing.identity(), &build_options)),
         full_build: begun.lease.as_ref().and_then(|lease| is_full_build(lease, warm_target, compile)),
     };
     let say = |sequence, fact| Observation::by_agent(begun.execution, sequence, at, fact);
@@ -151,7 +191,7 @@ pub fn finish(app: &App, finish: Finish) -> Result<Receipt, JourneyError> {
     let mut warnings = Vec::new();
     let given_back = begun.lease.and_then(|lease| {
         let writes = begun.trust.writes.as_ref();
-        match app.targets.give_back(&lease, outcome, swept, writes, &checkout, app.clock.as_ref()) {
+        match app.targets.give_back(&lease, outcome, swept, writes, checkout.as_ref(), app.clock.as_ref()) {
             Ok(given_back) => Some(given_back),
             Err(error) => {
                 warnings.push(format!("the warm target is lost: {}", chain(&error)));
@@ -159,7 +199,7 @@ pub fn finish(app: &App, finish: Finish) -> Result<Receipt, JourneyError> {
             }
         }
     });
-    let (month, month_minutes) = month_so_far(app, &checkout.repository, &mut warnings);
+    let (month, month_minutes) = month_so_far(app, &begun.claims.repository, &mut warnings);
     Ok(Receipt {
         execution: begun.execution,
         warm_target,

@@ -12,9 +12,10 @@ use tokio::net::UnixStream;
 
 use super::protocol::{ANSWER_LIMIT, Answer, What, receive, send, version};
 use crate::app::{App, AppError};
-use crate::journey::{self, Begun, Finish, Intent, JourneyError, Receipt, chain};
+use crate::journey::{self, Begun, Finish, Intent, JourneyError, Receipt, Wish, chain};
 use crate::places::Places;
 use crate::settings::Settings;
+use crate::targets::Lease;
 
 /// A daemon that is awake greets at once.
 const GREETING_LIMIT: Duration = Duration::from_millis(500);
@@ -94,6 +95,18 @@ impl Desk {
         let (Self::Here(app), What::Begin(intent)) = (self, question) else { return Err(DeskError::Confused) };
         let begun = blocking(|| journey::begin(app, *intent)).map_err(DeskError::Journey)?;
         Ok((begun, NodeAccess::Here))
+    }
+
+    /// Asks for the warm target of a job that runs.
+    pub async fn lease(&mut self, wish: Wish) -> Result<Lease, DeskError> {
+        let question = What::Lease(Box::new(wish));
+        match self.ask(&question).await? {
+            Some(Answer::Leased(lease)) => return Ok(*lease),
+            Some(_) => return Err(DeskError::Confused),
+            None => {}
+        }
+        let (Self::Here(app), What::Lease(wish)) = (self, question) else { return Err(DeskError::Confused) };
+        blocking(|| journey::lease(app, &wish)).map_err(DeskError::Journey)
     }
 
     pub async fn started(&mut self, execution: ExecutionId) -> Result<(), DeskError> {

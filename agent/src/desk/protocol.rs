@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::journey::{Begun, Finish, Intent, Receipt};
+use crate::journey::{Begun, Finish, Intent, Receipt, Wish};
+use crate::targets::Lease;
 
 /// The listing of a large checkout is a few MB; more than this is no listing.
 const LARGEST: u32 = 256 << 20;
@@ -24,6 +25,7 @@ pub(super) const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 #[serde(rename_all = "snake_case")]
 pub(super) enum What {
     Begin(Box<Intent>),
+    Lease(Box<Wish>),
     Started(ExecutionId),
     Beat { execution: ExecutionId, ran: Millis },
     Finish(Box<Finish>),
@@ -37,6 +39,7 @@ pub(super) enum Answer {
         node: SocketAddr,
         token: String,
     },
+    Leased(Box<Lease>),
     Noted,
     Finished(Box<Receipt>),
     /// The question was understood and could not be carried out.

@@ -123,6 +123,7 @@ impl DeskServer {
                 let token = app.signer().sign(&begun.claims).expose().to_owned();
                 Answer::Begun { begun: Box::new(begun), node: self.node, token }
             }),
+            What::Lease(wish) => journey::lease(app, &wish).map(|lease| Answer::Leased(Box::new(lease))),
             What::Started(execution) => journey::started(app, execution).map(|()| Answer::Noted),
             What::Beat { execution, ran } => journey::beat(app, execution, ran).map(|()| Answer::Noted),
             What::Finish(finish) => journey::finish(app, *finish).map(|receipt| {

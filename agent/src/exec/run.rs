@@ -3,11 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hearth_host::clock::SystemClock;
 use hearth_host::guard::{EnvironmentBase, Raw, Start, Stdio};
 use hearth_host::view::Bind;
 use hearth_host::{processes, space};
 use hearth_ledger::Owner;
-use hearth_model::{Bytes, Millis, Outcome, SlotNumber};
+use hearth_model::{Bytes, Clock, ExecutionId, Millis, Outcome, SlotNumber};
 use hearth_trust::{Trust, classify};
 
 use super::facts::{build_options, facts};
@@ -16,7 +17,7 @@ use super::{ExecArgs, OWN_FAILURE};
 use crate::checkout::{self, Checkout, GitError, Toolchain, Workspace};
 use crate::desk::{Desk, DeskError};
 use crate::environment::{EXECUTION, Environment};
-use crate::journey::{Begun, Finish, Intent, Receipt, Target, chain};
+use crate::journey::{Begun, Finish, Intent, Receipt, Stage, Target, chain};
 use crate::places::{Places, PlacesError};
 use crate::settings::Settings;
 use crate::slots::{self, JobPlace, SlotsError};
@@ -83,12 +84,12 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
     };
     let build_directory = if has_view { places.view().join("build") } else { slot.job().join("build") };
     let facts = facts(&args, &checkout, toolchain.as_ref().ok(), &environment);
-    let target = target(&checkout, toolchain.as_ref(), &args, &environment, &build_directory);
-    let why_no_target = match &target {
-        Target::Off { why } => Some(why.clone()),
-        Target::Lane(_) => None,
+    let (target, why_no_target) = match lane_of(&checkout, toolchain.as_ref(), &args, &environment, &build_directory) {
+        Ok(key) => (Target::Lane(Box::new(key)), None),
+        Err(why) => (Target::Off { why: why.clone() }, Some(why)),
     };
-    let intent = Intent { facts, slot: slot.number, owner: owner()?, target };
+    let execution = ExecutionId::new(SystemClock::default().now());
+    let intent = Intent { execution, facts, slot: slot.number, owner: owner()?, target, stage: Stage::Waiting };
     let (begun, access) = desk.begin(intent).await.map_err(ExecError::Desk)?;
     tracing::debug!(job.execution = %begun.execution, "job step: leased");
 
@@ -143,6 +144,7 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
     let (swept, usage) = supervisor.sweep().await;
     tracing::debug!(job.execution = %begun.execution, "job step: swept");
     let (compile, build_options) = (told.compile_counts(), build_options(&args.command));
+    let checkout = Some(checkout);
     let receipt = desk.finish(Finish { begun, checkout, outcome, ran, swept, usage, compile, build_options }).await;
     let receipt = receipt.map_err(ExecError::Desk)?;
     tracing::debug!(job.execution = %receipt.execution, "job step: recorded");
@@ -174,6 +176,7 @@ async fn give_up(
     let outcome = Outcome::NeverStarted { code: OWN_FAILURE.into() };
     let execution = begun.execution;
     let (ran, compile, build_options) = (Millis(0), None, String::new());
+    let checkout = Some(checkout);
     let finish = Finish { begun, checkout, outcome, ran, swept, usage, compile, build_options };
     if let Err(error) = desk.finish(finish).await {
         tracing::warn!(job.execution = %execution, "the job stays open until the next one: {}", chain(&error));
@@ -201,37 +204,31 @@ pub async fn expectation(
     let view = places.view().join("build");
     let build_directory = if has_view.map_err(ExecError::Supervise)? { view } else { first };
     let facts = facts(&args, &checkout, toolchain.as_ref().ok(), environment);
-    Ok(match target(&checkout, toolchain.as_ref(), &args, environment, &build_directory) {
-        Target::Lane(key) => Ok((*key, classify(&facts))),
-        Target::Off { why } => Err(why),
-    })
+    let key = lane_of(&checkout, toolchain.as_ref(), &args, environment, &build_directory);
+    Ok(key.map(|key| (key, classify(&facts))))
 }
 
-/// Whether a warm target is possible here, and in which lane.
-fn target(
+/// The lane of this job's warm target, or why none is possible here.
+fn lane_of(
     checkout: &Checkout,
     toolchain: Result<&Toolchain, &checkout::ToolchainError>,
     args: &ExecArgs,
     environment: &Environment,
     build_directory: &Path,
-) -> Target {
-    let off = |why: String| Target::Off { why };
+) -> Result<LaneKey, String> {
     let has_manifest = |path: &String| path == "Cargo.toml" || path.ends_with("/Cargo.toml");
     if !checkout.listing.files.keys().any(has_manifest) {
-        return off("there is no Cargo.toml in this checkout".to_owned());
+        return Err("there is no Cargo.toml in this checkout".to_owned());
     }
-    let toolchain = match toolchain {
-        Ok(toolchain) => toolchain,
-        Err(error) => return off(chain(error)),
-    };
+    let toolchain = toolchain.map_err(|error| chain(error))?;
     if !toolchain.has_build_directory() {
-        return off(format!(
+        return Err(format!(
             "{} cannot keep intermediate files apart from target/ (build.build-dir came with 1.91)",
             toolchain.cargo
         ));
     }
     if let Some(own) = environment.text("CARGO_BUILD_BUILD_DIR") {
-        return off(format!("CARGO_BUILD_BUILD_DIR is set to {own} already, and the job's own choice stands"));
+        return Err(format!("CARGO_BUILD_BUILD_DIR is set to {own} already, and the job's own choice stands"));
     }
     let paths = LanePaths {
         workspace: checkout.top.clone(),
@@ -240,7 +237,7 @@ fn target(
     };
     let name = args.lane.as_ref().unwrap_or(&args.job).clone();
     let key = LaneKey::new(checkout.repository.clone(), name, toolchain, paths);
-    Target::Lane(Box::new(key.with_environment(environment.texts())))
+    Ok(key.with_environment(environment.texts()))
 }
 
 /// The targets that the command or the environment names.

@@ -43,6 +43,8 @@ pub enum Why {
     NoScope,
     #[error("the job built nothing")]
     Empty,
+    #[error("nobody saw the sources that it was built from")]
+    NoSources,
     #[error("nothing new to keep")]
     NothingNew,
     #[error("a compilation did not finish ({unit})")]
@@ -75,7 +77,7 @@ impl Targets {
         outcome: Outcome,
         swept: Swept,
         writes: Option<&Scope>,
-        checkout: &Checkout,
+        checkout: Option<&Checkout>,
         clock: &dyn Clock,
     ) -> Result<GivenBack, TargetsError> {
         let discarded = |why: Why| {
@@ -89,6 +91,7 @@ impl Targets {
         if !outcome.is_success() {
             return discarded(Why::NotSuccessful(outcome));
         }
+        let Some(checkout) = checkout else { return discarded(Why::NoSources) };
         let survey = survey(&lease.build, lease.began).map_err(|cause| failed("read", &lease.build, cause))?;
         if let Some(unit) = survey.unfinished {
             return discarded(Why::Unfinished { unit });
