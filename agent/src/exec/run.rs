@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hearth_host::clock::SystemClock;
 use hearth_host::guard::{EnvironmentBase, Raw, Start, Stdio};
-use hearth_host::view::Bind;
+use hearth_host::view::{Access, Mount, Shown, View, ViewError};
 use hearth_host::{processes, space};
 use hearth_ledger::Owner;
 use hearth_model::{Bytes, Clock, ExecutionId, Millis, Outcome, SlotNumber};
@@ -48,7 +48,7 @@ pub enum ExecError {
     #[error("cannot find this program's own file")]
     Own(#[source] io::Error),
     #[error("cannot show the slot at its constant place")]
-    View(#[source] io::Error),
+    View(#[source] ViewError),
     #[error("cannot tell this process from others")]
     Identity(#[source] io::Error),
 }
@@ -102,8 +102,9 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
             warnings.push(format!("tests may not find the binaries that they test: {error}"));
         }
         if has_view {
-            let bind = Bind { source: slot.job(), target: places.view() };
-            supervisor.bind(vec![bind]).await.map_err(ExecError::Supervise)?.map_err(ExecError::View)?;
+            let shown = Shown { source: slot.job(), place: places.view(), access: Access::Writable, owners: None };
+            let view = View { mounts: vec![Mount::Shown(shown)] };
+            supervisor.assemble(view).await.map_err(ExecError::Supervise)?.map_err(ExecError::View)?;
         }
         let told = Told::new(&args, &checkout, slot.number, &begun, restored, why_no_target);
         let compile = match wrapper(&settings.file.compiler_cache, &environment, &places.programs()) {

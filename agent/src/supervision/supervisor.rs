@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hearth_host::guard::{Event, Guard, GuardError, How, Start};
 use hearth_host::signals::{self, Source, StopSignal};
-use hearth_host::view::Bind;
+use hearth_host::view::{View, ViewError};
 use hearth_model::{Millis, Outcome, UsageReading};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant as TokioInstant, sleep_until};
@@ -77,10 +77,11 @@ impl Supervisor {
         answer.await
     }
 
-    pub async fn bind(&mut self, binds: Vec<Bind>) -> Result<Result<(), io::Error>, SuperviseError> {
-        self.guard.bind(binds).map_err(SuperviseError::Guard)?;
+    /// Puts together what the job will see.
+    pub async fn assemble(&mut self, view: View) -> Result<Result<(), ViewError>, SuperviseError> {
+        self.guard.assemble(view).map_err(SuperviseError::Guard)?;
         let answer = self.answer(|event| match event {
-            Event::Bound { errno } => Some(errno.map_or(Ok(()), |e| Err(io::Error::from_raw_os_error(e)))),
+            Event::Assembled { refusal } => Some(refusal.map_or(Ok(()), Err)),
             _ => None,
         });
         answer.await

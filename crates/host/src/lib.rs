@@ -5,6 +5,7 @@ pub mod clock;
 pub mod clones;
 pub mod guard;
 pub mod lock;
+pub mod owners;
 pub mod processes;
 pub mod service_manager;
 pub mod signals;

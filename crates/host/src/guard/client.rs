@@ -15,7 +15,7 @@ use rustix::process::{WaitOptions, wait};
 
 use super::{Event, GuardError, Request, Start};
 use crate::processes;
-use crate::view::Bind;
+use crate::view::View;
 
 /// What is left after this hangs in the kernel.
 const ORPHANS_END_WITHIN: Duration = Duration::from_secs(10);
@@ -65,8 +65,8 @@ impl Guard {
     pub fn enter_private_view(&mut self) -> Result<(), GuardError> {
         self.send(&Request::Enter)
     }
-    pub fn bind(&mut self, binds: Vec<Bind>) -> Result<(), GuardError> {
-        self.send(&Request::Bind(binds))
+    pub fn assemble(&mut self, view: View) -> Result<(), GuardError> {
+        self.send(&Request::Assemble(view))
     }
     pub fn start_process(&mut self, start: Start) -> Result<(), GuardError> {
         self.send(&Request::Start(start))

@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, openat, renameat};
+use rustix::fs::{Mode, OFlags, openat, renameat};
 
 use super::Log;
+use crate::view::Outside;
 
 #[derive(Debug)]
 pub(super) struct BoundedLog {
@@ -21,13 +22,13 @@ pub(super) struct BoundedLog {
 }
 
 impl BoundedLog {
-    /// Opens the file and goes on behind what it holds.
-    pub(super) fn open(log: &Log) -> io::Result<Self> {
+    /// Opens the file and goes on behind what it holds. Its path is one of the machine's, not of a job's view.
+    pub(super) fn open(log: &Log, outside: &Outside) -> io::Result<Self> {
         let path = Path::new(log.path.as_os());
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
-        let directory = openat(CWD, parent, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let directory = outside.directory(parent)?;
         let file = open(&directory, name)?;
         let written = file.metadata()?.len();
         Ok(Self { directory, name: name.to_owned(), file, written, limit: log.limit_bytes / 2 })
@@ -66,12 +67,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let request = Log { path: Raw::from(&path), limit_bytes: 20, lines: Lines::Untold };
+        let outside = Outside::here().unwrap();
         let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap_or_default();
-        let mut log = BoundedLog::open(&request).unwrap();
+        let mut log = BoundedLog::open(&request, &outside).unwrap();
         log.write(b"12345\n").unwrap();
         assert_eq!((read("log").as_str(), read("log.old").as_str()), ("12345\n", ""));
         drop(log);
-        let mut log = BoundedLog::open(&request).unwrap();
+        let mut log = BoundedLog::open(&request, &outside).unwrap();
         log.write(b"abcd\n").unwrap();
         assert_eq!((read("log").as_str(), read("log.old").as_str()), ("abcd\n", "12345\n"));
         log.write(b"much longer than half\n").unwrap();
@@ -86,6 +88,7 @@ mod tests {
         let (path, precious) = (dir.path().join("log"), dir.path().join("precious"));
         std::fs::write(&precious, "").unwrap();
         std::os::unix::fs::symlink(&precious, &path).unwrap();
-        assert!(BoundedLog::open(&Log { path: Raw::from(&path), limit_bytes: 20, lines: Lines::Untold }).is_err());
+        let request = Log { path: Raw::from(&path), limit_bytes: 20, lines: Lines::Untold };
+        assert!(BoundedLog::open(&request, &Outside::here().unwrap()).is_err());
     }
 }

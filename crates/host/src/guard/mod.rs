@@ -19,7 +19,7 @@ use hearth_model::{Bytes, MeasuredBy, UsageReading};
 use serde::{Deserialize, Serialize};
 
 use crate::users::Identity;
-use crate::view::Bind;
+use crate::view::{View, ViewError};
 
 mod client;
 mod log;
@@ -130,8 +130,8 @@ impl fmt::Debug for Start {
 pub(crate) enum Request {
     /// Enter a private mount namespace; answered by `Entered`.
     Enter,
-    /// Show directories at constant places; answered by `Bound`.
-    Bind(Vec<Bind>),
+    /// Put a view together in that namespace; answered by `Assembled`.
+    Assemble(View),
     Start(Start),
     /// Send a signal to a process and all that descends from it.
     Signal {
@@ -149,8 +149,8 @@ pub enum Event {
     Entered {
         errno: Option<i32>,
     },
-    Bound {
-        errno: Option<i32>,
+    Assembled {
+        refusal: Option<ViewError>,
     },
     Started {
         name: String,

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::log::BoundedLog;
-use super::{Event, Lines, Log};
+use super::{Event, Lines};
 
 /// How many bytes of a line are told; the log has all of it.
 pub const LINE_LIMIT: usize = 4096;
@@ -61,16 +61,16 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Opens the log and starts to read; gives the end of the pipe that is for the process.
-    pub(super) fn begin(name: &str, log: &Log, teller: &Teller) -> io::Result<(Self, PipeWriter)> {
+    /// Starts to read; gives the end of the pipe that is for the process.
+    pub(super) fn begin(name: &str, log: BoundedLog, lines: Lines, teller: &Teller) -> io::Result<(Self, PipeWriter)> {
         let (pipe, writer) = io::pipe()?;
         let (ended, alive) = io::pipe()?;
         let (draining, drained) = channel();
         let reader = Reader {
             pipe,
             ended: Some((ended, draining)),
-            log: BoundedLog::open(log)?,
-            lines: (log.lines == Lines::Told).then(|| LineTeller {
+            log,
+            lines: (lines == Lines::Told).then(|| LineTeller {
                 name: name.to_owned(),
                 teller: teller.clone(),
                 splitter: Splitter::default(),

@@ -16,7 +16,8 @@ use signal_hook::iterator::Signals;
 use super::output::{Capture, Teller};
 use super::start::start_process;
 use super::{Event, How, Request, Usage};
-use crate::{processes, view};
+use crate::processes;
+use crate::view::{self, Outside, PrivateNamespace, SystemError, View, ViewError};
 
 /// How long processes get between SIGTERM and SIGKILL when our owner has died.
 const ORPHAN_GRACE: Duration = Duration::from_secs(1);
@@ -65,7 +66,8 @@ pub fn run(descriptor: i32) -> io::Result<()> {
         }
         let _loop_has_ended = heard.send(Heard::OwnerDied);
     })?;
-    GuardProcess { teller: Teller::new(socket), inbox, running: HashMap::new() }.serve()
+    let outside = Outside::here()?;
+    GuardProcess { teller: Teller::new(socket), inbox, running: HashMap::new(), namespace: None, outside }.serve()
 }
 
 struct GuardProcess {
@@ -73,6 +75,8 @@ struct GuardProcess {
     inbox: Receiver<Heard>,
     /// Direct children by pid.
     running: HashMap<i32, Running>,
+    namespace: Option<PrivateNamespace>,
+    outside: Outside,
 }
 
 struct Running {
@@ -115,16 +119,18 @@ impl GuardProcess {
 
     fn carry_out(&mut self, request: Request) -> Option<Event> {
         match request {
-            Request::Enter => Some(Event::Entered { errno: errno_of(view::enter_private()) }),
-            Request::Bind(binds) => Some(Event::Bound { errno: errno_of(binds.iter().try_for_each(view::bind)) }),
+            Request::Enter => {
+                Some(Event::Entered { errno: self.enter().err().map(|error| SystemError::from(error).0) })
+            }
+            Request::Assemble(view) => Some(Event::Assembled { refusal: self.assemble(&view).err() }),
             Request::Start(start) => {
                 let name = start.name.clone();
-                Some(match start_process(&start, &self.teller) {
+                Some(match start_process(&start, &self.teller, &self.outside) {
                     Ok((pid, output)) => {
                         self.running.insert(pid.cast_signed(), Running { name: name.clone(), output });
                         Event::Started { name, pid }
                     }
-                    Err(error) => Event::NotStarted { name, errno: error.raw_os_error().unwrap_or(libc::EIO) },
+                    Err(error) => Event::NotStarted { name, errno: SystemError::from(error).0 },
                 })
             }
             Request::Signal { name, number } => {
@@ -137,6 +143,17 @@ impl GuardProcess {
             }
             Request::Sweep => None,
         }
+    }
+
+    fn enter(&mut self) -> io::Result<()> {
+        self.namespace = Some(view::enter_private()?);
+        Ok(())
+    }
+
+    /// Never in the namespace of everybody.
+    fn assemble(&self, view: &View) -> Result<(), ViewError> {
+        let namespace = self.namespace.as_ref().ok_or_else(ViewError::not_private)?;
+        view::assemble(namespace, view)
     }
 
     fn reap_and_tell(&mut self) -> io::Result<()> {
@@ -210,10 +227,6 @@ fn how(status: WaitStatus) -> How {
         (None, Some(signal)) => How::Signaled(signal),
         (None, None) => How::Exited(255),
     }
-}
-
-fn errno_of(result: io::Result<()>) -> Option<i32> {
-    result.err().map(|error| error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 fn usage_of_children() -> Usage {

@@ -8,12 +8,14 @@ use std::process::{Command, Stdio as ProcessStdio};
 use rustix::process::{Gid, Signal, Uid, getppid, set_parent_process_death_signal};
 use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
+use super::log::BoundedLog;
 use super::output::{Capture, Teller};
 use super::{EnvironmentBase, Raw, Start, Stdio};
 use crate::users::{Identity, Privileges};
+use crate::view::Outside;
 
 /// Starts it, as whom and with what its request says; gives its pid and the hands on its output.
-pub(super) fn start_process(start: &Start, teller: &Teller) -> io::Result<(u32, Option<Capture>)> {
+pub(super) fn start_process(start: &Start, teller: &Teller, outside: &Outside) -> io::Result<(u32, Option<Capture>)> {
     let mut command = Command::new(start.program.as_os());
     command.args(start.arguments.iter().map(Raw::as_os)).current_dir(start.directory.as_os());
     if start.environment_base == EnvironmentBase::Empty {
@@ -32,7 +34,7 @@ pub(super) fn start_process(start: &Start, teller: &Teller) -> io::Result<(u32, 
             command.stdin(ProcessStdio::null()).stdout(ProcessStdio::null()).stderr(File::create("/dev/null")?);
         }
         Stdio::Log(log) => {
-            let (capture, writer) = Capture::begin(&start.name, log, teller)?;
+            let (capture, writer) = Capture::begin(&start.name, BoundedLog::open(log, outside)?, log.lines, teller)?;
             command.stdin(ProcessStdio::null()).stdout(writer.try_clone()?).stderr(writer);
             output = Some(capture);
         }
