@@ -12,11 +12,12 @@ use crate::wait::is_reached;
 
 /// Programs of a test that has ended may take a moment to go.
 const LET_GO: Duration = Duration::from_secs(10);
-/// The smallest size that both mkfs accept, and more than a test needs. The file is sparse.
+/// The smallest size that every mkfs accepts, and more than a test needs. The file is sparse.
 const IMAGE_BYTES: u64 = 512 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    Ext4,
     Btrfs,
     Xfs,
     /// A tmpfs.
@@ -46,6 +47,7 @@ impl Disk {
                 let size = format!("size={mebibytes}m");
                 return disk.mount(&["-t", "tmpfs", "-o", &size, "tmpfs"]);
             }
+            Kind::Ext4 => ["mkfs.ext4", "-q"],
             Kind::Btrfs => ["mkfs.btrfs", "--quiet"],
             Kind::Xfs => ["mkfs.xfs", "-q"],
         };

@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 
 use hearth_model::{Bytes, MeasuredBy, UsageReading};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,12 @@ impl fmt::Debug for Raw {
 impl<T: Into<OsString>> From<T> for Raw {
     fn from(text: T) -> Self {
         Self(text.into().into_vec())
+    }
+}
+
+impl From<Raw> for PathBuf {
+    fn from(text: Raw) -> Self {
+        OsString::from_vec(text.0).into()
     }
 }
 

@@ -51,18 +51,15 @@ impl Teller {
     }
 }
 
-/// The hands on a running process's output. Dropping it leaves the output to its reader.
-#[derive(Debug)]
-pub(super) struct Capture {
-    /// Closed to tell the reader that the process has ended.
-    alive: PipeWriter,
-    /// Closed by the reader when everything was read that was written until then.
-    drained: Receiver<()>,
+/// The output of a process that has just been started: it waits in its pipe until somebody begins to read.
+pub(super) struct Output {
+    reader: Reader,
+    capture: Capture,
 }
 
-impl Capture {
-    /// Starts to read; gives the end of the pipe that is for the process.
-    pub(super) fn begin(name: &str, log: BoundedLog, lines: Lines, teller: &Teller) -> io::Result<(Self, PipeWriter)> {
+impl Output {
+    /// Also gives the end of the pipe that is for the process.
+    pub(super) fn new(name: &str, log: BoundedLog, lines: Lines, teller: &Teller) -> io::Result<(Self, PipeWriter)> {
         let (pipe, writer) = io::pipe()?;
         let (ended, alive) = io::pipe()?;
         let (draining, drained) = channel();
@@ -78,10 +75,27 @@ impl Capture {
                 left_out: 0,
             }),
         };
-        thread::Builder::new().name("output".to_owned()).spawn(move || reader.run())?;
-        Ok((Self { alive, drained }, writer))
+        Ok((Self { reader, capture: Capture { alive, drained } }, writer))
     }
 
+    /// Begins to read, on a thread of its own.
+    pub(super) fn begin(self) -> io::Result<Capture> {
+        let Self { reader, capture } = self;
+        thread::Builder::new().name("output".to_owned()).spawn(move || reader.run())?;
+        Ok(capture)
+    }
+}
+
+/// The hands on a running process's output. Dropping it leaves the output to its reader.
+#[derive(Debug)]
+pub(super) struct Capture {
+    /// Closed to tell the reader that the process has ended.
+    alive: PipeWriter,
+    /// Closed by the reader when everything was read that was written until then.
+    drained: Receiver<()>,
+}
+
+impl Capture {
     /// To be called when the process has ended: waits until what it wrote has been told.
     pub(super) fn drain(self) {
         drop(self.alive);

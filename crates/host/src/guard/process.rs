@@ -13,9 +13,9 @@ use rustix::process::{WaitOptions, WaitStatus, wait};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::output::{Capture, Teller};
+use super::output::{Capture, Output, Teller};
 use super::start::start_process;
-use super::{Event, How, Request, Usage};
+use super::{Event, How, Request, Start, Usage};
 use crate::processes;
 use crate::view::{self, Outside, PrivateNamespace, SystemError, View, ViewError};
 
@@ -104,9 +104,7 @@ impl GuardProcess {
                         let event = self.sweep();
                         return self.teller.tell(&event);
                     }
-                    if let Some(event) = self.carry_out(*request) {
-                        self.teller.tell(&event)?;
-                    }
+                    self.carry_out(*request)?;
                 }
                 Ok(Heard::ChildEnded) => self.reap_and_tell()?,
                 Ok(Heard::OwnerDied) | Err(_) => {
@@ -117,31 +115,39 @@ impl GuardProcess {
         }
     }
 
-    fn carry_out(&mut self, request: Request) -> Option<Event> {
+    fn carry_out(&mut self, request: Request) -> io::Result<()> {
         match request {
             Request::Enter => {
-                Some(Event::Entered { errno: self.enter().err().map(|error| SystemError::from(error).0) })
+                let errno = self.enter().err().map(|error| SystemError::from(error).0);
+                self.teller.tell(&Event::Entered { errno })
             }
-            Request::Assemble(view) => Some(Event::Assembled { refusal: self.assemble(&view).err() }),
-            Request::Start(start) => {
-                let name = start.name.clone();
-                Some(match start_process(&start, &self.teller, &self.outside) {
-                    Ok((pid, output)) => {
-                        self.running.insert(pid.cast_signed(), Running { name: name.clone(), output });
-                        Event::Started { name, pid }
-                    }
-                    Err(error) => Event::NotStarted { name, errno: SystemError::from(error).0 },
-                })
-            }
+            Request::Assemble(view) => self.teller.tell(&Event::Assembled { refusal: self.assemble(&view).err() }),
+            Request::Start(start) => self.start(&start),
             Request::Signal { name, number } => {
-                let root =
-                    self.running.iter().find(|(_, child)| child.name == name).map(|(pid, _)| pid.cast_unsigned())?;
-                let mut all = processes::descendants(root).unwrap_or_default();
-                all.push(root);
-                processes::kill_all(&all, number);
-                None
+                let named = self.running.iter().find(|(_, child)| child.name == name);
+                if let Some(root) = named.map(|(pid, _)| pid.cast_unsigned()) {
+                    let mut all = processes::descendants(root).unwrap_or_default();
+                    all.push(root);
+                    processes::kill_all(&all, number);
+                }
+                Ok(())
             }
-            Request::Sweep => None,
+            // Ends the loop that calls this.
+            Request::Sweep => Ok(()),
+        }
+    }
+
+    fn start(&mut self, start: &Start) -> io::Result<()> {
+        let name = start.name.clone();
+        match start_process(start, &self.teller, &self.outside) {
+            Ok((pid, output)) => {
+                self.teller.tell(&Event::Started { name: name.clone(), pid })?;
+                // Nobody hears of its lines before that.
+                let output = output.map(Output::begin).transpose()?;
+                self.running.insert(pid.cast_signed(), Running { name, output });
+                Ok(())
+            }
+            Err(error) => self.teller.tell(&Event::NotStarted { name, errno: SystemError::from(error).0 }),
         }
     }
 

@@ -9,13 +9,13 @@ use rustix::process::{Gid, Signal, Uid, getppid, set_parent_process_death_signal
 use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::log::BoundedLog;
-use super::output::{Capture, Teller};
+use super::output::{Output, Teller};
 use super::{EnvironmentBase, Raw, Start, Stdio};
 use crate::users::{Identity, Privileges};
 use crate::view::Outside;
 
-/// Starts it, as whom and with what its request says; gives its pid and the hands on its output.
-pub(super) fn start_process(start: &Start, teller: &Teller, outside: &Outside) -> io::Result<(u32, Option<Capture>)> {
+/// Starts it, as whom and with what its request says; gives its pid and its output.
+pub(super) fn start_process(start: &Start, teller: &Teller, outside: &Outside) -> io::Result<(u32, Option<Output>)> {
     let mut command = Command::new(start.program.as_os());
     command.args(start.arguments.iter().map(Raw::as_os)).current_dir(start.directory.as_os());
     if start.environment_base == EnvironmentBase::Empty {
@@ -34,12 +34,12 @@ pub(super) fn start_process(start: &Start, teller: &Teller, outside: &Outside) -
             command.stdin(ProcessStdio::null()).stdout(ProcessStdio::null()).stderr(File::create("/dev/null")?);
         }
         Stdio::Log(log) => {
-            let (capture, writer) = Capture::begin(&start.name, BoundedLog::open(log, outside)?, log.lines, teller)?;
+            let (taken, writer) = Output::new(&start.name, BoundedLog::open(log, outside)?, log.lines, teller)?;
             command.stdin(ProcessStdio::null()).stdout(writer.try_clone()?).stderr(writer);
-            output = Some(capture);
+            output = Some(taken);
         }
     }
-    let (guard, role) = (rustix::process::getpid(), start.identity.as_ref().map(Role::of));
+    let (guard, role) = (rustix::process::getpid(), start.identity.as_ref().map(Role::of).transpose()?);
     #[expect(unsafe_code, reason = "the child must become its user and die with the guard, which only it can arrange")]
     // SAFETY: the closure runs in the forked child and only makes system calls that are async-signal-safe; everything
     // it reads was allocated before the fork.
@@ -67,13 +67,17 @@ struct Role {
 }
 
 impl Role {
-    fn of(identity: &Identity) -> Self {
-        Self {
+    fn of(identity: &Identity) -> io::Result<Self> {
+        // To the kernel this number means to change nothing.
+        if identity.groups.iter().chain([&identity.uid, &identity.gid]).any(|id| *id == u32::MAX) {
+            return Err(rustix::io::Errno::INVAL.into());
+        }
+        Ok(Self {
             uid: Uid::from_raw(identity.uid),
             gid: Gid::from_raw(identity.gid),
             groups: identity.groups.iter().copied().map(Gid::from_raw).collect(),
             privileges: identity.privileges,
-        }
+        })
     }
 
     /// For the one thread of a forked child. Groups first and the user last: each step needs the right that the last

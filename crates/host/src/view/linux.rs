@@ -33,26 +33,23 @@ pub(super) fn enter_private() -> io::Result<()> {
 }
 
 pub(super) fn assemble(view: &View) -> Result<(), ViewError> {
-    // Before anything is covered: sources are found by the paths that they have now.
-    let detached = view.mounts.iter().map(|mount| match mount {
-        Mount::Shown(shown) => Detached::of(shown).map(Some),
-        Mount::Hidden { .. } | Mount::Memory { .. } => Ok(None),
-    });
-    let detached = detached.collect::<Result<Vec<_>, _>>()?;
+    // All before anything is covered: sources are found by the paths that they have now.
+    let prepared = view.mounts.iter().map(Prepared::of).collect::<Result<Vec<_>, _>>()?;
     let mut covered: Vec<&Path> = Vec::new();
-    for (mount, source) in view.mounts.iter().zip(detached) {
-        let (place, made) = match mount {
-            Mount::Hidden { place } => (place, cover(place, HIDDEN_LIMIT, "0755")),
-            Mount::Memory { place, limit } => (place, cover(place, *limit, "1777")),
-            Mount::Shown(Shown { place, .. }) => {
-                if let Some(source) = source {
-                    source.show(place, &covered)?;
-                }
-                continue;
+    for (mount, prepared) in view.mounts.iter().zip(&prepared) {
+        let place = mount.place();
+        if !place.exists() && covered.iter().any(|cover| place.starts_with(cover)) {
+            prepared.make(place).map_err(|cause| ViewError::new(Step::Make, place, cause))?;
+        }
+        match prepared {
+            Prepared::Source(source) => {
+                source.show(place).map_err(|cause| ViewError::new(Step::Show, place, cause))?;
             }
-        };
-        made.map_err(|cause| ViewError::new(Step::Cover, place, cause))?;
-        covered.push(place);
+            Prepared::Empty { limit, mode } => {
+                cover(place, *limit, mode).map_err(|cause| ViewError::new(Step::Cover, place, cause))?;
+                covered.push(place);
+            }
+        }
     }
     // Last, because the places of what is shown were made in them.
     for mount in &view.mounts {
@@ -63,6 +60,33 @@ pub(super) fn assemble(view: &View) -> Result<(), ViewError> {
         }
     }
     Ok(())
+}
+
+/// A mount of a view that has all it needs from outside.
+enum Prepared {
+    Empty { limit: Bytes, mode: &'static str },
+    Source(Detached),
+}
+
+impl Prepared {
+    fn of(mount: &Mount) -> Result<Self, ViewError> {
+        Ok(match mount {
+            Mount::Hidden { .. } => Self::Empty { limit: HIDDEN_LIMIT, mode: "0755" },
+            Mount::Memory { limit, .. } => Self::Empty { limit: *limit, mode: "1777" },
+            Mount::Shown(shown) => Self::Source(Detached::of(shown)?),
+        })
+    }
+
+    /// Makes the place where it will stand.
+    fn make(&self, place: &Path) -> io::Result<()> {
+        if let Self::Source(Detached { kind, .. }) = self
+            && *kind != FileType::Directory
+        {
+            fs::create_dir_all(place.parent().unwrap_or(place))?;
+            return fs::File::create_new(place).map(drop);
+        }
+        fs::create_dir_all(place)
+    }
 }
 
 fn cover(place: &Path, limit: Bytes, mode: &str) -> io::Result<()> {
@@ -95,32 +119,15 @@ impl Detached {
         Ok(Self { mount, kind: FileType::from_raw_mode(stat.st_mode) })
     }
 
-    fn show(&self, place: &Path, covered: &[&Path]) -> Result<(), ViewError> {
-        if !place.exists() && covered.iter().any(|cover| place.starts_with(cover)) {
-            self.make(place).map_err(|cause| ViewError::new(Step::Make, place, cause))?;
-        }
-        let moved = open_real(place).and_then(|place| {
-            let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-            Ok(move_mount(&self.mount, "", &place, "", flags)?)
-        });
-        moved.map_err(|cause| ViewError::new(Step::Show, place, cause))
-    }
-
-    fn make(&self, place: &Path) -> io::Result<()> {
-        if self.kind == FileType::Directory {
-            return fs::create_dir_all(place);
-        }
-        if let Some(parent) = place.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        fs::File::create_new(place).map(drop)
+    fn show(&self, place: &Path) -> io::Result<()> {
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        Ok(move_mount(&self.mount, "", &open_real(place)?, "", flags)?)
     }
 }
 
 /// Opens what is at a path that leads through no symbolic link.
 fn open_real(path: &Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)?)
+    Ok(openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS)?)
 }
 
 /// A path to what is open here, for calls that take nothing else.

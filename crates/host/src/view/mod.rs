@@ -47,6 +47,14 @@ pub enum Mount {
     Shown(Shown),
 }
 
+impl Mount {
+    pub fn place(&self) -> &Path {
+        match self {
+            Self::Hidden { place } | Self::Memory { place, .. } | Self::Shown(Shown { place, .. }) => place,
+        }
+    }
+}
+
 /// Something to show at another place, or at its own when that was hidden. Devices and set-id programs in it are
 /// without effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
