@@ -97,6 +97,11 @@ impl JsonSchema for SecretFile {
 }
 
 impl Secret {
+    /// A secret that came from elsewhere than a file: another service's answer, for example.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
     /// The secret itself, for the one call that needs it.
     pub fn expose(&self) -> &str {
         &self.0
@@ -152,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_printed() {
-        let secret = Secret(Zeroizing::new("s3cret".to_owned()));
+        let secret = Secret::new("s3cret".to_owned());
         assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "**** Some(****)");
     }
 }
