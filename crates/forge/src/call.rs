@@ -146,3 +146,9 @@ impl CallError {
 fn needing(needs: Option<&str>) -> String {
     needs.map(|needs| format!(" without {needs}")).unwrap_or_default()
 }
+
+/// An error with its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

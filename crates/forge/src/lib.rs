@@ -2,17 +2,33 @@
 //! targets or runner processes; what it hears it hands out as values, and what it does it is told to do.
 
 mod ids;
+mod times;
+
+mod endpoint;
+mod labels;
+
+pub mod settings;
 
 mod call;
-pub mod credentials;
+mod credentials;
+mod http;
+mod wire;
+
+mod rest;
 
 pub mod demand;
-pub mod registrar;
+mod registrar;
 
 pub use call::{Call, CallError, Limit, Remedy};
 pub use credentials::CredentialError;
 pub use demand::{
     Demand, DemandCounts, DemandError, DemandHealth, Demanded, JobNews, JobSeen, JobTimes, SessionRecord,
 };
+pub use endpoint::{Endpoint, Host, InvalidEndpoint, RepositoryName, Scope};
+pub use http::{Bucket, LimitState, NetworkError, Surroundings};
 pub use ids::{InvalidName, MessageId, RequestId, RunId, RunnerId, RunnerName};
+pub use labels::{InvalidLabels, Labels};
 pub use registrar::{RegisterError, Registrar, Removal, RunnerSeen, Ticket};
+pub use rest::{Github, OpenError, RunnerGroup};
+pub use settings::{GithubFile, GithubSettings, InvalidSettings};
+pub use wire::{Deprecation, Download};

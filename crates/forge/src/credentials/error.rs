@@ -1,7 +1,6 @@
 //! Why there are no credentials to show, each with what a person can do about it.
 
 use hearth_daemon::secrets::SecretError;
-use hearth_model::Millis;
 
 use crate::{CallError, Remedy};
 
@@ -13,13 +12,6 @@ pub enum CredentialError {
     Key { reason: String },
     #[error("the token holds characters that no header can carry")]
     NotAHeader,
-    #[error("this machine's clock is {offset} {} GitHub's; set it, with NTP for example", if *.ahead { "ahead of" } else { "behind" })]
-    Clock {
-        offset: Millis,
-        ahead: bool,
-        #[source]
-        cause: Box<CallError>,
-    },
     #[error("GitHub does not know the private key as one of app {app}; take a key from this app's settings page")]
     KeyRefused {
         app: String,

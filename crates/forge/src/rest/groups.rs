@@ -1,0 +1,68 @@
+//! Runner groups: which repositories may use which runners. Repositories have none; everything there is group 1.
+
+use super::Github;
+use crate::call::CallError;
+use crate::endpoint::{RepositoryName, Scope};
+use crate::http::Request;
+use crate::wire::{Group, GroupRepositories, Groups, Repository};
+
+const DEFAULT: i64 = 1;
+
+/// A runner group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunnerGroup {
+    pub id: i64,
+    pub name: String,
+    /// `all`, `private` or `selected`
+    pub visibility: String,
+    pub is_default: bool,
+    pub allows_public_repositories: bool,
+    pub restricted_to_workflows: bool,
+}
+
+impl Github {
+    /// The groups of an organization or enterprise; none for a repository.
+    pub async fn runner_groups(&self) -> Result<Vec<RunnerGroup>, CallError> {
+        if matches!(self.endpoint().scope(), Scope::Repository(_)) {
+            return Ok(Vec::new());
+        }
+        let what = format!("list the runner groups of {}", self.endpoint().scope());
+        let request = Request::get(what, self.endpoint().scoped(&["actions", "runner-groups"]));
+        let all = self.pages(request, |page| page.json().map(|page: Groups| page.runner_groups)).await?;
+        Ok(all.into_iter().map(group).collect())
+    }
+
+    /// The number of the group of this name; of the default group without one.
+    pub(crate) async fn group_id(&self, name: Option<&str>) -> Result<i64, CallError> {
+        let Some(name) = name else { return Ok(DEFAULT) };
+        let found = self.runner_groups().await?.into_iter().find(|group| group.name.eq_ignore_ascii_case(name));
+        found.map(|group| group.id).ok_or_else(|| {
+            let what = format!("use runner group {name} of {}", self.endpoint().scope());
+            let request = Request::get(what, self.endpoint().web().clone());
+            CallError::NotFound { call: request.call(), message: "there is no group of this name".to_owned() }
+        })
+    }
+
+    /// The repositories that a group with visibility `selected` serves.
+    pub(crate) async fn group_repositories(&self, id: i64) -> Result<Vec<Repository>, CallError> {
+        let what = format!("list the repositories of runner group {id} of {}", self.endpoint().scope());
+        let url = self.endpoint().scoped(&["actions", "runner-groups", &id.to_string(), "repositories"]);
+        self.pages(Request::get(what, url), |page| page.json().map(|page: GroupRepositories| page.repositories)).await
+    }
+
+    pub(crate) async fn repository(&self, name: &RepositoryName) -> Result<Repository, CallError> {
+        let url = self.endpoint().api(&["repos", name.owner(), name.name()]);
+        self.get(Request::get(format!("look up repository {name}"), url)).await?.json()
+    }
+}
+
+fn group(group: Group) -> RunnerGroup {
+    RunnerGroup {
+        id: group.id,
+        name: group.name,
+        visibility: group.visibility,
+        is_default: group.default,
+        allows_public_repositories: group.allows_public_repositories,
+        restricted_to_workflows: group.restricted_to_workflows,
+    }
+}

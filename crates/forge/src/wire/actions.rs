@@ -1,0 +1,44 @@
+//! Repositories, workflow runs and their jobs, over REST.
+
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Repository {
+    pub(crate) full_name: String,
+    pub(crate) private: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Runs {
+    pub(crate) workflow_runs: Vec<Run>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) id: i64,
+    pub(crate) event: Option<String>,
+    /// `.github/workflows/ci.yml`, with `@ref` behind it for a reusable one.
+    pub(crate) path: Option<String>,
+    pub(crate) head_branch: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Jobs {
+    pub(crate) jobs: Vec<Job>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) id: i64,
+    pub(crate) run_id: i64,
+    pub(crate) name: String,
+    pub(crate) status: String,
+    pub(crate) conclusion: Option<String>,
+    pub(crate) created_at: Option<String>,
+    pub(crate) started_at: Option<String>,
+    pub(crate) completed_at: Option<String>,
+    #[serde(default)]
+    pub(crate) labels: Vec<String>,
+    pub(crate) runner_id: Option<i64>,
+    pub(crate) runner_name: Option<String>,
+}

@@ -1,0 +1,29 @@
+//! GitHub Apps and their tokens.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Installation {
+    pub(crate) id: i64,
+    #[serde(default)]
+    pub(crate) suspended_at: Option<String>,
+    #[serde(default)]
+    pub(crate) permissions: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct AccessTokenRequest<'a> {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) permissions: BTreeMap<&'static str, &'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) repositories: Vec<&'a str>,
+}
+
+/// Holds a secret: no `Debug`.
+#[derive(Deserialize)]
+pub(crate) struct AccessToken {
+    pub(crate) token: String,
+    pub(crate) expires_at: String,
+}

@@ -1,0 +1,33 @@
+//! What goes over the wire, in GitHub's words and nobody else's: every type that is read from or written to GitHub.
+//! Unknown fields are passed over; what is not always there is an `Option`.
+
+mod actions;
+mod app;
+mod runners;
+mod scale_set;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+pub(crate) use actions::{Job, Jobs, Repository, Run, Runs};
+pub(crate) use app::{AccessToken, AccessTokenRequest, Installation};
+pub use runners::{Deprecation, Download};
+pub(crate) use runners::{
+    Group, GroupRepositories, Groups, JitConfig, JitRequest, LabelList, LabelRequest, RegistrationToken, Runner,
+    Runners,
+};
+pub(crate) use scale_set::{
+    AdminConnection, AdminRequest, Agent, JobMessage, List, Message, RunnerSetting, ScaleSet, ScaleSetJit,
+    ScaleSetJitRequest, ScaleSetLabel, ScaleSetRequest, Session, SessionRequest, Statistics,
+};
+
+/// What both services say about an error; REST knows no `typeName`, the scale set service no `errors`.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct ErrorBody {
+    #[serde(default)]
+    pub(crate) message: String,
+    #[serde(default, rename = "typeName")]
+    pub(crate) exception: Option<String>,
+    #[serde(default)]
+    pub(crate) errors: Vec<Value>,
+}
