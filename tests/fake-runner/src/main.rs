@@ -1,3 +1,7 @@
-//! A strict fake of the official runner program.
+//! The program that plays `Runner.Listener`. Everything it does stands in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fake_runner::play()
+}
