@@ -7,6 +7,7 @@ pub mod settings;
 
 pub mod checkout;
 pub mod compiler_cache;
+pub mod runner;
 pub mod slots;
 pub mod targets;
 
