@@ -7,9 +7,11 @@ use toml::{Table, Value};
 use super::{Complaint, Tree};
 
 /// Our packages, each with those below it. Nothing points up, and a package that is not here has no place yet.
-const BELOW: [(&str, &[&str]); 8] = [
+const BELOW: [(&str, &[&str]); 10] = [
     ("hearth-model", &[]),
     ("hearth-host", &["hearth-model"]),
+    ("fake-github", &[]),
+    ("fake-runner", &["hearth-model", "hearth-host", "fake-github"]),
     ("hearth-trust", &["hearth-model", "hearth-host"]),
     ("hearth-ledger", &["hearth-model"]),
     ("hearth-daemon", &["hearth-model", "hearth-host"]),
@@ -28,6 +30,8 @@ const BELOW: [(&str, &[&str]); 8] = [
             "hearth-daemon",
             "hearth-cache-server",
             "hearth",
+            "fake-github",
+            "fake-runner",
         ],
     ),
 ];
