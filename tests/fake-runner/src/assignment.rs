@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fake_github::runner_protocol::{CompleteJob, JobMessage, JobResult};
+use fake_github::runner_protocol::{CompleteJob, JobMessage, JobResult, Renewed};
 use reqwest::StatusCode;
 use tokio::time::sleep;
 
@@ -20,8 +20,11 @@ impl Listener<'_> {
     /// Runs a job that is ours, renewing it all the while.
     pub(crate) async fn play_job(&mut self, message: &JobMessage, session: &str) -> End {
         self.terminal.say_at(&format!("Running job: {}", message.display_name));
-        let is_renewed = self.first_renewal(message, session).await;
-        let ending = if is_renewed { self.work(message, session).await } else { Ending::Abandoned };
+        let ending = match self.first_renewal(message, session).await {
+            Some(renewed) if renewed.cancel => self.refuse(message, session).await,
+            Some(_) => self.work(message, session).await,
+            None => Ending::Abandoned,
+        };
         self.terminal.say_at(&format!("Job {} completed with result: {}", message.display_name, ending.name()));
         if *self.stopped.borrow() == Stop::Shutdown {
             return End::Closing(SUCCESS);
@@ -30,20 +33,23 @@ impl Listener<'_> {
     }
 
     /// A job whose first renewal never succeeds is not begun.
-    async fn first_renewal(&mut self, message: &JobMessage, session: &str) -> bool {
+    async fn first_renewal(&mut self, message: &JobMessage, session: &str) -> Option<Renewed> {
         for _attempt in 0..ATTEMPTS {
             match self.service.renew(&message.job_id, session).await {
-                Ok(renewed) => {
-                    if renewed.cancel {
-                        self.stopper.tell(Stop::Canceled);
-                    }
-                    return true;
-                }
+                Ok(renewed) => return Some(renewed),
                 Err(error) => self.terminal.trace(&chain(&error)),
             }
             sleep(self.site.root.release.pace.renew()).await;
         }
-        false
+        None
+    }
+
+    /// A job that was canceled before it began has no steps, not even hooks.
+    async fn refuse(&mut self, message: &JobMessage, session: &str) -> Ending {
+        let result = JobResult::Canceled;
+        let finished = Finished { result, steps: Vec::new(), log: String::new(), summaries: Vec::new() };
+        let _is_told = self.complete(message, session, finished).await;
+        Ending::Of(result)
     }
 
     async fn work(&mut self, message: &JobMessage, session: &str) -> Ending {
