@@ -38,6 +38,11 @@ impl Environment {
         Self { variables: std::env::vars_os().collect() }
     }
 
+    #[cfg(test)]
+    pub(crate) fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self { variables: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+    }
+
     /// Puts in the lines `NAME=value` of the root's `.env`. They win over what was there; an empty value removes, and a
     /// line without a name is passed over.
     pub(crate) fn load(&mut self, dot_env: &str) {
@@ -111,24 +116,20 @@ impl Environment {
 mod tests {
     use super::*;
 
-    fn environment(pairs: &[(&str, &str)]) -> Environment {
-        Environment { variables: pairs.iter().map(|(name, value)| (name.into(), value.into())).collect() }
-    }
-
     fn pairs(environment: &Environment) -> Vec<(&str, &str)> {
         environment.variables().iter().map(|(n, v)| (n.to_str().unwrap(), v.to_str().unwrap())).collect()
     }
 
     #[test]
     fn dot_env_wins_and_an_empty_value_removes() {
-        let mut environment = environment(&[("A", "1"), ("B", "1"), ("C", "1")]);
+        let mut environment = Environment::of([("A", "1"), ("B", "1"), ("C", "1")]);
         environment.load("A=2\nB=\n=3\nnothing\nD=x=y\r\n");
         assert_eq!(pairs(&environment), [("A", "2"), ("C", "1"), ("D", "x=y")]);
     }
 
     #[test]
     fn inputs_leave_the_environment_whatever_they_are() {
-        let mut environment = environment(&[
+        let mut environment = Environment::of([
             ("ACTIONS_RUNNER_INPUT_JITCONFIG", " x "),
             ("actions_runner_input_Url", "u"),
             ("PATH", "/bin"),
@@ -141,7 +142,7 @@ mod tests {
     #[test]
     fn switches_are_on_by_the_official_words() {
         for (value, on) in [("1", true), ("TRUE", true), ("0", false), ("", false), ("on", false)] {
-            assert_eq!(environment(&[(RETURN_JOB_RESULT, value)]).returns_job_result(), on, "{value}");
+            assert_eq!(Environment::of([(RETURN_JOB_RESULT, value)]).returns_job_result(), on, "{value}");
         }
     }
 }

@@ -15,6 +15,8 @@ mod folders;
 mod log;
 mod orphans;
 mod step;
+#[cfg(test)]
+mod tests;
 mod workflow_commands;
 
 use std::collections::BTreeMap;
@@ -252,33 +254,5 @@ fn status_after(status: JobResult, stop: Stop) -> JobResult {
         (Stop::No, status) => status,
         (Stop::Canceled, _) | (Stop::Shutdown, JobResult::Canceled) => JobResult::Canceled,
         (Stop::Shutdown, _) => JobResult::Failed,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_follows_a_step_depends_on_the_job_so_far() {
-        use Condition::{Always, Failure, Success};
-        use JobResult::{Canceled, Failed, Succeeded};
-        for (status, expected) in
-            [(Succeeded, [true, true, false]), (Failed, [true, false, true]), (Canceled, [true, false, false])]
-        {
-            assert_eq!([Always, Success, Failure].map(|condition| holds(condition, status)), expected, "{status:?}");
-        }
-    }
-
-    #[test]
-    fn a_canceled_job_stays_canceled_and_a_stopped_runner_fails_its_job() {
-        use JobResult::{Canceled, Failed, Succeeded};
-        for (stop, expected) in [
-            (Stop::No, [Succeeded, Failed, Canceled]),
-            (Stop::Canceled, [Canceled, Canceled, Canceled]),
-            (Stop::Shutdown, [Failed, Failed, Canceled]),
-        ] {
-            assert_eq!([Succeeded, Failed, Canceled].map(|status| status_after(status, stop)), expected, "{stop:?}");
-        }
     }
 }
