@@ -1,6 +1,7 @@
 //! The machine under us: processes and their trees, mount namespaces, clones of directories, times of files, locks,
 //! free space, signals. Platform `cfg` and `unsafe` live here and nowhere else. Decides nothing about jobs.
 
+pub mod cgroups;
 pub mod clock;
 pub mod clones;
 pub mod guard;

@@ -110,6 +110,21 @@ impl Guarded {
     }
 }
 
+impl Drop for Guarded {
+    /// In order: a guard whose owner just goes is taken for lost, upon which everything below this process is ended, the
+    /// processes of other tests included.
+    fn drop(&mut self) {
+        if self.guard.sweep().is_err() {
+            return;
+        }
+        while let Ok(event) = self.events.recv_timeout(PATIENCE) {
+            if let Event::Swept { .. } | Event::GuardLost = event {
+                return;
+            }
+        }
+    }
+}
+
 #[expect(clippy::panic, reason = "so that the test which asked for something else fails")]
 fn unexpected(event: &Event) -> ! {
     panic!("the guard says {event:?}")
