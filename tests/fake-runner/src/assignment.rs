@@ -1,5 +1,6 @@
 //! A job that the service gave to this runner: renewed while it runs, told when it ended.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use fake_github::runner_protocol::{CompleteJob, JobMessage, JobResult, Renewed};
@@ -11,7 +12,7 @@ use crate::exit::{Ending, SUCCESS};
 use crate::job::{self, Finished};
 use crate::listener::{End, Listener};
 use crate::service::Service;
-use crate::stop::{Stop, Stopper, reached};
+use crate::stop::{Stop, Stopper};
 
 /// Attempts to renew a job before it begins, and to tell its end.
 const ATTEMPTS: u32 = 5;
@@ -60,23 +61,14 @@ impl Listener<'_> {
                 return Ending::Of(JobResult::Failed);
             }
         };
-        let pace = &self.site.root.release.pace;
+        let every = self.site.root.release.pace.renew();
         let job = Box::pin(job::run(message, self.site, trace, self.stopped.clone()));
-        let mut stopped = self.stopped.clone();
-        let out_of_time = async {
-            reached(&mut stopped, Stop::Shutdown).await;
-            sleep(pace.shutdown()).await;
-        };
         let mut is_lost = false;
-        let renewals = renew(&self.service, (&message.job_id, session), pace.renew(), &self.stopper, &mut is_lost);
-        // The renewals and the limit hold nothing; a job that is dropped has had its time.
+        let renewals = renew(&self.service, (&message.job_id, session), every, &self.stopper, &mut is_lost);
+        // A renewal that is dropped is of no use any more.
         let finished = tokio::select! {
-            finished = job => Some(finished),
-            () = renewals => None,
-            () = out_of_time => None,
-        };
-        let Some(finished) = finished else {
-            return Ending::Of(JobResult::Canceled);
+            finished = job => finished,
+            never = renewals => match never {},
         };
         let result = finished.result;
         let is_told = self.complete(message, session, finished).await;
@@ -112,7 +104,13 @@ impl Listener<'_> {
 }
 
 /// Renews the job until it is dropped. A job that the service cancels, or does not know as ours any more, is canceled.
-async fn renew(service: &Service, of: (&str, &str), every: Duration, stopper: &Stopper, is_lost: &mut bool) {
+async fn renew(
+    service: &Service,
+    of: (&str, &str),
+    every: Duration,
+    stopper: &Stopper,
+    is_lost: &mut bool,
+) -> Infallible {
     let (job, session) = of;
     let is_taken = |status| [StatusCode::NOT_FOUND, StatusCode::CONFLICT].contains(&status);
     loop {

@@ -37,25 +37,38 @@ pub(crate) struct Listener<'a> {
 impl Listener<'_> {
     /// Gives the exit code.
     pub(crate) async fn run(&mut self) -> u8 {
-        let mut stopped = self.stopped.clone();
-        // A session that is just being opened is lost with its answer, as in the official program.
-        let session = tokio::select! {
-            session = self.open_session() => session,
-            () = reached(&mut stopped, Stop::Shutdown) => Err(SUCCESS),
+        let (mut stopped, patience) = (self.stopped.clone(), self.site.root.release.pace.shutdown());
+        let out_of_time = async {
+            reached(&mut stopped, Stop::Shutdown).await;
+            sleep(patience).await;
         };
-        let code = match session {
-            Err(code) => code,
-            Ok(session) => {
-                self.terminal.say(&format!("Current runner version: '{}'", self.site.root.release.version));
-                self.terminal.say_at("Listening for Jobs");
-                self.listen(&session).await
-            }
+        // What is dropped has had its time: a job that does not end, or a service that does not answer.
+        let code = tokio::select! {
+            code = self.live() => code,
+            () = out_of_time => SUCCESS,
         };
         let farewell = *self.farewell.borrow();
         match farewell {
             Some(Farewell::Own) => SUCCESS,
             Some(Farewell::BySignal(code)) => code,
             None => code,
+        }
+    }
+
+    async fn live(&mut self) -> u8 {
+        let mut stopped = self.stopped.clone();
+        // A session that is just being opened is lost with its answer, as in the official program.
+        let session = tokio::select! {
+            session = self.open_session() => session,
+            () = reached(&mut stopped, Stop::Shutdown) => Err(SUCCESS),
+        };
+        match session {
+            Err(code) => code,
+            Ok(session) => {
+                self.terminal.say(&format!("Current runner version: '{}'", self.site.root.release.version));
+                self.terminal.say_at("Listening for Jobs");
+                self.listen(&session).await
+            }
         }
     }
 
@@ -75,16 +88,16 @@ impl Listener<'_> {
             self.terminal.say("\n√ Connected to GitHub\n");
             let error = match self.service.open_session(&of).await {
                 Ok(session) => {
-                    if !is_connected {
-                        self.terminal.say_at("Runner reconnected.");
-                    }
+                    self.reconnected(&mut is_connected);
                     return Ok(session.session_id);
                 }
                 Err(error) => error,
             };
             self.terminal.trace(&chain(&error));
+            if let Some(code) = self.refused(&error) {
+                return Err(code);
+            }
             match error.status() {
-                _ if matches!(error, ServiceError::TooOld { .. }) => return Err(self.too_old(&error)),
                 Some(StatusCode::CONFLICT) => {
                     self.terminal.complain("A session for this runner already exists.");
                     conflict += pace.session_retry();
@@ -94,10 +107,6 @@ impl Listener<'_> {
                 }
                 Some(StatusCode::NOT_FOUND) => {
                     self.terminal.complain("No session: the registration of this runner is gone from the service.");
-                    return Err(TERMINATED_ERROR);
-                }
-                Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                    self.terminal.complain(&format!("No session: {}", chain(&error)));
                     return Err(TERMINATED_ERROR);
                 }
                 _ => {}
@@ -144,36 +153,24 @@ impl Listener<'_> {
             let error = match self.service.message(session, pace.poll()).await {
                 Ok(message) => {
                     errors = 0;
-                    if !std::mem::replace(&mut is_connected, true) {
-                        self.terminal.say_at("Runner reconnected.");
+                    self.reconnected(&mut is_connected);
+                    if let Some(job) = message
+                        && self.acquire(&job, session).await
+                    {
+                        return Ok(job);
                     }
-                    match message {
-                        None => continue,
-                        Some(job) => match self.service.acquire(&job.job_id, session).await {
-                            Ok(()) => return Ok(job),
-                            Err(error) => {
-                                self.terminal.trace(&format!("Skipping message Job. {}", chain(&error)));
-                                sleep(pace.poll_retry()).await;
-                                continue;
-                            }
-                        },
-                    }
+                    continue;
                 }
                 Err(error) => error,
             };
             self.terminal.trace(&chain(&error));
-            match error.status() {
-                _ if matches!(error, ServiceError::TooOld { .. }) => return Err(End::Closing(self.too_old(&error))),
-                Some(StatusCode::NOT_FOUND) => {
-                    self.terminal
-                        .complain("The runner no longer exists on the server. Cleaning up local configuration.");
-                    return Err(End::Gone);
-                }
-                Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                    self.terminal.complain(&format!("An error occurred: {}", chain(&error)));
-                    return Err(End::Closing(TERMINATED_ERROR));
-                }
-                _ => {}
+            if let Some(code) = self.refused(&error) {
+                return Err(End::Closing(code));
+            }
+            if error.status() == Some(StatusCode::NOT_FOUND) {
+                self.terminal
+                    .complain("The registration of this runner is gone from the service, and so are its files.");
+                return Err(End::Gone);
             }
             errors += 1;
             if errors >= POLLS_WITHOUT_ANSWER {
@@ -185,6 +182,27 @@ impl Listener<'_> {
         }
     }
 
+    /// Whether the job is ours. When not, it is somebody else's, or over.
+    async fn acquire(&mut self, job: &JobMessage, session: &str) -> bool {
+        let acquired = self.service.acquire(&job.job_id, session).await;
+        if let Err(error) = &acquired {
+            self.terminal.trace(&format!("job {} is not ours: {}", job.job_id, chain(error)));
+            sleep(self.site.root.release.pace.poll_retry()).await;
+        }
+        acquired.is_ok()
+    }
+
+    /// The exit code when asking again is of no use.
+    fn refused(&mut self, error: &ServiceError) -> Option<u8> {
+        let is_too_old = matches!(error, ServiceError::TooOld { .. });
+        if !is_too_old && !matches!(error.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) {
+            return None;
+        }
+        self.terminal.complain(&format!("An error occurred: {}", chain(error)));
+        let is_told = is_too_old && self.site.environment.returns_version_deprecated();
+        Some(if is_told { VERSION_DEPRECATED } else { TERMINATED_ERROR })
+    }
+
     /// Says so at the first of several errors.
     fn lost_connection(&mut self, is_connected: &mut bool, error: &ServiceError) {
         if std::mem::replace(is_connected, false) {
@@ -193,9 +211,11 @@ impl Listener<'_> {
         }
     }
 
-    fn too_old(&mut self, error: &ServiceError) -> u8 {
-        self.terminal.complain(&format!("An error occurred: {}", chain(error)));
-        if self.site.environment.returns_version_deprecated() { VERSION_DEPRECATED } else { TERMINATED_ERROR }
+    /// Says so after errors.
+    fn reconnected(&mut self, is_connected: &mut bool) {
+        if !std::mem::replace(is_connected, true) {
+            self.terminal.say_at("Runner reconnected.");
+        }
     }
 }
 

@@ -47,6 +47,11 @@ enum StartError {
         #[source]
         cause: io::Error,
     },
+    #[error("cannot make the runtime")]
+    Runtime {
+        #[source]
+        cause: io::Error,
+    },
     #[error("cannot make a client for HTTP")]
     Client {
         #[source]
@@ -103,7 +108,7 @@ fn run(mut environment: Environment, root: &Root) -> Result<u8, StartError> {
     let (stopper, stopped) = Stopper::new();
     let farewell = listen_to_signals(stopper.clone()).map_err(|cause| StartError::Signals { cause })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|cause| StartError::Signals { cause })?;
+    let runtime = runtime.map_err(|cause| StartError::Runtime { cause })?;
     let site = Site { root, environment: &environment, configuration: &configuration };
     let terminal = Terminal::new(trace);
     let mut listener = Listener { site, service, stopper, stopped, farewell, terminal };

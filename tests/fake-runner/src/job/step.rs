@@ -14,7 +14,7 @@ use super::Job;
 use super::checkout::{self, Call, Or};
 use super::file_commands::{FileCommands, Said};
 use super::folders::FolderError;
-use super::workflow_commands::Listener;
+use super::workflow_commands::OutputListener;
 use crate::diagnostics::chain;
 use crate::environment::Variables;
 use crate::process::{self, Ended, Launch, split, which};
@@ -65,7 +65,7 @@ pub(crate) enum StepError {
 impl Job<'_> {
     /// Runs one step to its conclusion. `condition` decides whether a cancellation ends it.
     pub(super) async fn carry_out(&mut self, work: &Work<'_>, condition: Condition) -> Conclusion {
-        let mut listener = Listener::default();
+        let mut listener = OutputListener::default();
         let until = if condition == Condition::Always { Stop::Shutdown } else { Stop::Canceled };
         let (ended, said) = match self.prepare() {
             Ok((files, github)) => {
@@ -124,7 +124,7 @@ impl Job<'_> {
         work: &Work<'_>,
         mut github: BTreeMap<String, String>,
         until: Stop,
-        listener: &mut Listener,
+        listener: &mut OutputListener,
     ) -> Result<Ended, StepError> {
         match work {
             Work::Hook { path, when } => {
@@ -191,7 +191,7 @@ impl Job<'_> {
         checkout: &Checkout,
         mut variables: Variables,
         until: Stop,
-        listener: &mut Listener,
+        listener: &mut OutputListener,
     ) -> Result<Ended, StepError> {
         let git = self.which("git")?;
         let directory = self.folders.workspace.join(checkout.path.as_deref().unwrap_or_default());
@@ -237,7 +237,7 @@ impl Job<'_> {
         &mut self,
         place: &mut Place,
         calls: Vec<Call>,
-        listener: &mut Listener,
+        listener: &mut OutputListener,
     ) -> Result<Ended, StepError> {
         for call in calls {
             self.log.output(&format!("[command]{} {}", place.git.display(), call.arguments.join(" ")));
@@ -260,7 +260,7 @@ impl Job<'_> {
         directory: &Path,
         variables: Variables,
         until: Stop,
-        listener: &mut Listener,
+        listener: &mut OutputListener,
     ) -> Result<Ended, StepError> {
         let mut stopped = self.stopped.clone();
         let pace = &self.site.root.release.pace;

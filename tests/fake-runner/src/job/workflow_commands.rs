@@ -1,5 +1,5 @@
 //! Commands in the output of a step: `::warning file=a.rs::text`. Taking a line apart is pure; what a command does to the
-//! log stands in [`Listener`].
+//! log stands in [`OutputListener`].
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ const STOP: &str = "stop-commands";
 
 /// Hears one step.
 #[derive(Debug, Default)]
-pub(crate) struct Listener {
+pub(crate) struct OutputListener {
     /// While commands are not obeyed: the word that ends this.
     paused_until: Option<String>,
     echoes: bool,
@@ -42,7 +42,7 @@ pub(crate) struct Listener {
     pub(crate) failed: bool,
 }
 
-impl Listener {
+impl OutputListener {
     /// One line of output: obeyed when it is a command, logged otherwise.
     pub(crate) fn hear(&mut self, line: &str, log: &mut Log) {
         let resumes = self.paused_until.as_deref();
@@ -152,7 +152,7 @@ mod tests {
     fn heard(lines: &[&str]) -> (Vec<String>, bool) {
         let directory = tempfile::tempdir().unwrap();
         let mut log = Log::new(Trace::open(directory.path(), "Worker").unwrap());
-        let mut listener = Listener::default();
+        let mut listener = OutputListener::default();
         for line in lines {
             listener.hear(line, &mut log);
         }
