@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hearth_daemon::config::{ByteSize, ConfigError, Effective, Presence, Sources, TimeSpan};
 use hearth_daemon::telemetry::LogFile;
+use hearth_host::cgroups::Limits;
 use hearth_host::users;
 use hearth_model::{Bytes, Millis};
 use schemars::JsonSchema;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compiler_cache::CompilerCacheFile;
 use crate::environment::{CONFIG, Environment, SETTINGS};
-use crate::slots::SlotsFile;
+use crate::slots::{LimitsError, SlotsFile};
 
 /// `hearth.toml`, as it is written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -118,6 +119,8 @@ impl Default for ReportFile {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub state: PathBuf,
+    /// Of each slot.
+    pub limits: Limits,
     pub file: HearthFile,
 }
 
@@ -129,6 +132,8 @@ pub enum SettingsError {
     NoState,
     #[error("slots.count is {0}; it must be between 1 and 256")]
     SlotCount(u16),
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
     #[error("report.zone names {zone}")]
     Zone {
         zone: String,
@@ -174,6 +179,7 @@ pub fn check(file: HearthFile, environment: &Environment) -> Result<Settings, Se
     if !(1..=256).contains(&file.slots.count) {
         return Err(SettingsError::SlotCount(file.slots.count));
     }
+    let limits = file.slots.limits.check()?;
     let zone = &file.report.zone;
     hearth_ledger::Period::month("2026-01", zone)
         .map_err(|cause| SettingsError::Zone { zone: zone.clone(), cause: Box::new(cause) })?;
@@ -184,7 +190,7 @@ pub fn check(file: HearthFile, environment: &Environment) -> Result<Settings, Se
     }
     let default = || environment.default_state(users::effective_uid());
     let state = file.state.clone().or_else(default).ok_or(SettingsError::NoState)?;
-    Ok(Settings { state: absolute(&state), file })
+    Ok(Settings { state: absolute(&state), limits, file })
 }
 
 pub fn load(args: &SettingsArgs, environment: &Environment) -> Result<Settings, SettingsError> {

@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::places::Places;
 
+mod limits;
+
+pub use limits::{CpuCount, DiskLimitFile, LimitsError, LimitsFile, OutOfMemory};
+
 /// How often a waiting job looks for a free slot. The kernel wakes nobody when one of several locks becomes free.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -33,11 +37,12 @@ pub struct SlotsFile {
     /// How many jobs this machine carries at a time.
     #[schemars(range(min = 1, max = 256))]
     pub count: u16,
+    pub limits: LimitsFile,
 }
 
 impl Default for SlotsFile {
     fn default() -> Self {
-        Self { count: 2 }
+        Self { count: 2, limits: LimitsFile::default() }
     }
 }
 

@@ -46,19 +46,29 @@ pub struct Cpus {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error("{0} is no number of CPUs; write one between 0.01 and 4096, like 2.5")]
+#[error("{0} is no number of CPUs; write one between {least} and {most}, like 2.5", least = Cpus::LEAST, most = Cpus::MOST)]
 pub struct InvalidCpus(f64);
 
 impl Cpus {
+    /// The kernel's own bound: a millisecond of each period.
+    pub const LEAST: f64 = 0.01;
+    pub const MOST: f64 = 4096.0;
+
     pub fn new(cpus: f64) -> Result<Self, InvalidCpus> {
-        let range = 0.01..=4096.0;
+        if !(Self::LEAST..=Self::MOST).contains(&cpus) {
+            return Err(InvalidCpus(cpus));
+        }
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "the range leaves no room for either"
         )]
         let milli = (cpus * 1000.0).round() as u32;
-        if range.contains(&cpus) { Ok(Self { milli }) } else { Err(InvalidCpus(cpus)) }
+        Ok(Self { milli })
+    }
+
+    pub fn count(self) -> f64 {
+        f64::from(self.milli) / 1000.0
     }
 }
 
@@ -229,7 +239,6 @@ mod tests {
     fn a_number_of_cpus_is_one_that_the_kernel_accepts() {
         let quota =
             |cpus| Limits { cpus: Some(Cpus::new(cpus).unwrap()), ..Limits::default() }.settings()[0].value.clone();
-        // The kernel's least quota is a millisecond.
         assert_eq!([quota(0.01), quota(1.0), quota(4096.0)], ["1000 100000", "100000 100000", "409600000 100000"]);
         for invalid in [0.0, -1.0, 0.009, 4097.0, f64::NAN, f64::INFINITY] {
             assert!(Cpus::new(invalid).is_err(), "{invalid}");
