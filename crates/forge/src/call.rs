@@ -10,18 +10,40 @@ use crate::credentials::CredentialError;
 /// What was tried, and the numbers by which GitHub's support finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// An infinitive: `register runner hearth-1 at acme`.
-    pub what: String,
-    /// `X-GitHub-Request-Id` of the answer.
-    pub request_id: Option<String>,
-    /// `ActivityId` of the scale set service's answer.
-    pub activity_id: Option<String>,
+    what: String,
+    ids: Option<Box<AnswerIds>>,
+}
+
+/// How GitHub names an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AnswerIds {
+    /// `X-GitHub-Request-Id`
+    pub request: Option<String>,
+    /// The scale set service's `ActivityId`
+    pub activity: Option<String>,
+}
+
+impl Call {
+    /// `what` is an infinitive: `register runner hearth-1 at acme`.
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), ids: None }
+    }
+
+    pub(crate) fn answered(self, ids: AnswerIds) -> Self {
+        Self { ids: (ids != AnswerIds::default()).then(|| Box::new(ids)), ..self }
+    }
+
+    /// Of the answer, if there was one.
+    pub fn ids(&self) -> Option<&AnswerIds> {
+        self.ids.as_deref()
+    }
 }
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        match (&self.request_id, &self.activity_id) {
+        let Some(ids) = &self.ids else { return Ok(()) };
+        match (&ids.request, &ids.activity) {
             (None, None) => Ok(()),
             (Some(id), None) => write!(f, " (request {id})"),
             (None, Some(id)) => write!(f, " (activity {id})"),

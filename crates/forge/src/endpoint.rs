@@ -188,7 +188,7 @@ impl RepositoryName {
         let (by, name) = text.split_once('/').ok_or_else(invalid)?;
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let named = (1..=REPOSITORY_LIMIT).contains(&name.len()) && name.chars().all(good);
-        if !named || matches!(name, "." | "..") || name.ends_with(".git") {
+        if !named || matches!(name, "." | "..") || name.to_ascii_lowercase().ends_with(".git") {
             return Err(invalid());
         }
         Ok(Self { owner: owner("a repository", by).map_err(|_| invalid())?, name: name.to_owned() })

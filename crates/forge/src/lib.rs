@@ -15,20 +15,26 @@ mod http;
 mod wire;
 
 mod rest;
+mod scale_set;
 
 pub mod demand;
 mod registrar;
 
-pub use call::{Call, CallError, Limit, Remedy};
+pub mod doctor;
+
+pub use call::{AnswerIds, Call, CallError, Limit, Remedy};
 pub use credentials::CredentialError;
 pub use demand::{
-    Demand, DemandCounts, DemandError, DemandHealth, Demanded, JobNews, JobSeen, JobTimes, SessionRecord,
+    AnyDemand, Demand, DemandCounts, DemandError, DemandHealth, Demanded, JobNews, JobSeen, JobTimes, Machine, Polling,
+    ScaleSet, SessionRecord,
 };
 pub use endpoint::{Endpoint, Host, InvalidEndpoint, RepositoryName, Scope};
 pub use http::{Bucket, LimitState, NetworkError, Surroundings};
 pub use ids::{InvalidName, MessageId, RequestId, RunId, RunnerId, RunnerName};
 pub use labels::{InvalidLabels, Labels};
-pub use registrar::{RegisterError, Registrar, Removal, RunnerSeen, Ticket};
+pub use registrar::{
+    AnyRegistrar, RegisterError, Registrar, Removal, RestRegistrar, RunnerSeen, ScaleSetRegistrar, Ticket,
+};
 pub use rest::{Github, OpenError, RunnerGroup};
 pub use settings::{GithubFile, GithubSettings, InvalidSettings};
 pub use wire::{Deprecation, Download};

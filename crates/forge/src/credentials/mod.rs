@@ -17,6 +17,7 @@ use crate::settings::{CredentialFiles, DemandSettings, GithubSettings};
 use crate::wire::Installation;
 
 pub use error::CredentialError;
+pub(crate) use jwt::expiry;
 
 use app::AppCredentials;
 use token::FileToken;

@@ -11,7 +11,7 @@ pub struct DemandHealth {
     last_heard_ms: AtomicI64,
 }
 
-const COUNTERS: usize = 9;
+const COUNTERS: usize = 10;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Counter {
@@ -24,6 +24,7 @@ pub(crate) enum Counter {
     Deaf,
     Stuck,
     Contradicted,
+    NotUnderstood,
 }
 
 /// The counters at one time.
@@ -44,6 +45,8 @@ pub struct DemandCounts {
     pub stuck: u64,
     /// Messages whose statistics denied the jobs in their body.
     pub contradicted: u64,
+    /// Job messages in words that we do not know.
+    pub not_understood: u64,
     /// The last answer of any kind.
     pub last_heard: Option<Timestamp>,
 }
@@ -62,12 +65,13 @@ impl DemandHealth {
             deaf: count(Counter::Deaf),
             stuck: count(Counter::Stuck),
             contradicted: count(Counter::Contradicted),
+            not_understood: count(Counter::NotUnderstood),
             last_heard: (heard != 0).then(|| Timestamp::from_millis(heard)),
         }
     }
 
-    pub(crate) fn count(&self, counter: Counter) {
-        self.counters[counter as usize].fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn count(&self, counter: Counter, by: usize) {
+        self.counters[counter as usize].fetch_add(by as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn heard(&self, now: Timestamp) {

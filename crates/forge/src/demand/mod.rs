@@ -6,7 +6,15 @@
 //!
 //! Nothing is acknowledged before the caller says that its journal holds it; what was not comes again.
 
+mod any;
 mod health;
+mod news;
+mod pace;
+mod polling;
+mod scale_set;
+mod seen;
+mod wanted;
+mod watchdog;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,7 +24,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CallError, MessageId, Registrar, Remedy, RequestId, RunId, RunnerId};
 
+pub use any::{AnyDemand, Machine};
 pub use health::{DemandCounts, DemandHealth};
+pub use polling::Polling;
+pub use scale_set::ScaleSet;
 
 /// A source of demand for one target. One task owns it.
 pub trait Demand: Send {
@@ -34,6 +45,8 @@ pub trait Demand: Send {
     fn acquire(&mut self, requests: &[RequestId]) -> impl Future<Output = Result<Vec<RequestId>, DemandError>> + Send;
     /// Ends the session at the service, so that nobody waits for it to expire.
     fn close(&mut self) -> impl Future<Output = Result<(), DemandError>> + Send;
+    /// Takes away all that was set up at the forge for this machine, session included.
+    fn retire(&mut self) -> impl Future<Output = Result<(), DemandError>> + Send;
     /// For registering runners while this source waits.
     fn registrar(&self) -> Self::Registrar;
     /// What to keep on disk while a session is open; compare after every [`Demand::wait`].
@@ -102,7 +115,7 @@ pub struct JobSeen {
 }
 
 /// GitHub's times of a job; what has not happened yet is `None`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct JobTimes {
     pub queued: Option<Timestamp>,
     /// Given to the scale set.
@@ -131,12 +144,10 @@ pub enum DemandError {
         #[source]
         cause: CallError,
     },
-    #[error(
-        "scale set {scale_set} already has a session, of {owner}; GitHub ends it some minutes after its last sign of life"
-    )]
+    /// Another machine uses the same scale set, or the last session of this one was not closed.
+    #[error("scale set {scale_set} already has a session; GitHub ends it some minutes after its last sign of life")]
     SessionTaken {
         scale_set: String,
-        owner: String,
         #[source]
         cause: CallError,
     },
@@ -149,5 +160,32 @@ impl DemandError {
             Self::Call { cause, .. } => cause.remedy(),
             Self::SessionTaken { .. } => Remedy::Wait,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn job(request: i64) -> JobSeen {
+        JobSeen {
+            request: RequestId(request),
+            repository: "acme/widgets".to_owned(),
+            job: None,
+            workflow: None,
+            display_name: "test".to_owned(),
+            run: None,
+            event: None,
+            labels: Vec::new(),
+            times: JobTimes::default(),
+        }
+    }
+
+    #[test]
+    fn news_are_read_back_from_a_journal() {
+        let news = JobNews::Started { job: job(1), runner: Some(RunnerId(2)), runner_name: None };
+        let text = serde_json::to_string(&news).unwrap();
+        assert!(text.starts_with(r#"{"kind":"started","job":{"request":1,"#), "{text}");
+        assert_eq!(serde_json::from_str::<JobNews>(&text).unwrap(), news);
     }
 }

@@ -6,7 +6,7 @@ use reqwest::header::{DATE, HeaderMap, LINK};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::call::{Call, CallError};
+use crate::call::{AnswerIds, Call, CallError};
 use crate::wire::ErrorBody;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -60,7 +60,7 @@ impl Answer {
             }
             404 | 410 => CallError::NotFound { call, message },
             409 => CallError::Conflict { call, exception, message },
-            status if status >= 500 || status < 400 || status == 408 || status == 429 => {
+            status if !(400..500).contains(&status) || matches!(status, 408 | 429) => {
                 CallError::Unavailable { call, status, message }
             }
             _ => {
@@ -78,7 +78,7 @@ impl Answer {
 
 pub(super) fn identified(call: Call, headers: &HeaderMap) -> Call {
     let id = |name| header(headers, name).map(printable).filter(|id| !id.is_empty());
-    Call { request_id: id("x-github-request-id"), activity_id: id("activityid"), ..call }
+    call.answered(AnswerIds { request: id("x-github-request-id"), activity: id("activityid") })
 }
 
 pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -108,7 +108,7 @@ pub(super) mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             headers: headers.collect(),
             body: Zeroizing::new(body.as_bytes().to_vec()),
-            call: Call { what: "try".to_owned(), request_id: None, activity_id: None },
+            call: Call::new("try"),
         }
     }
 

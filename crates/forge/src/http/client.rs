@@ -15,7 +15,7 @@ use crate::settings::NetworkSettings;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// Shorter than the idle limits of load balancers, so that we close first.
-const IDLE_LIMIT: Duration = Duration::from_secs(60);
+const IDLE_LIMIT: Duration = Duration::from_mins(1);
 const USER_AGENT: &str = concat!("hearth/", env!("CARGO_PKG_VERSION"));
 
 /// This system's way to ask who may read an open file.

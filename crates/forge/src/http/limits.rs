@@ -12,7 +12,7 @@ use super::answer::{Answer, date, header};
 use crate::call::{Call, CallError, Limit};
 
 /// GitHub asks for at least this when it does not say how long, and for more each time.
-const SECONDARY_PAUSE: Duration = Duration::from_secs(60);
+const SECONDARY_PAUSE: Duration = Duration::from_mins(1);
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// GitHub has about fifteen; a stranger's answer may not fill our memory.
 const BUCKETS: usize = 32;
@@ -89,7 +89,7 @@ impl Limits {
         match hold {
             None => Ok(()),
             Some(hold) => {
-                let until = clock.now() + Millis::from(hold.ends - now);
+                let until = clock.now() + Millis::from(hold.ends.saturating_sub(now));
                 Err(CallError::Limited { call: call.clone(), limit: hold.limit, until })
             }
         }
@@ -135,7 +135,7 @@ impl Limits {
         let longest = known.holds.values().map(|hold| hold.ends).filter(|ends| *ends > now).max();
         LimitState {
             buckets: known.buckets.clone(),
-            held_until: longest.map(|ends| clock.now() + Millis::from(ends - now)),
+            held_until: longest.map(|ends| clock.now() + Millis::from(ends.saturating_sub(now))),
             primary_hits: known.primary_hits,
             secondary_hits: known.secondary_hits,
         }
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn nothing_is_sent_while_a_limit_is_used_up() {
         let (limits, clock) = (Limits::default(), ManualClock::at(Timestamp::from_millis(1_000)));
-        let call = Call { what: "try".to_owned(), request_id: None, activity_id: None };
+        let call = Call::new("try");
         let core = [DATE, EMPTY[0], EMPTY[1], EMPTY[2]];
         assert!(limits.note(&answer(403, &core, "{}"), Resource::Core, &clock).is_err());
         let refused = limits.check(&call, Resource::Registration, &clock).unwrap_err();
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_registration_limit_leaves_other_calls_alone() {
         let (limits, clock) = (Limits::default(), ManualClock::at(Timestamp::from_millis(1_000)));
-        let call = Call { what: "try".to_owned(), request_id: None, activity_id: None };
+        let call = Call::new("try");
         let headers = [EMPTY[0], ("retry-after", "9"), ("x-ratelimit-resource", "actions_runner_registration")];
         assert!(limits.note(&answer(403, &headers, "{}"), Resource::Registration, &clock).is_err());
         assert!(limits.check(&call, Resource::Core, &clock).is_ok());

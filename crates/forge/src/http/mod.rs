@@ -84,7 +84,7 @@ impl Request {
     }
 
     pub(crate) fn call(&self) -> Call {
-        Call { what: self.what.clone(), request_id: None, activity_id: None }
+        Call::new(&self.what)
     }
 }
 

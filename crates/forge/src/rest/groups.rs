@@ -1,7 +1,7 @@
 //! Runner groups: which repositories may use which runners. Repositories have none; everything there is group 1.
 
 use super::Github;
-use crate::call::CallError;
+use crate::call::{Call, CallError};
 use crate::endpoint::{RepositoryName, Scope};
 use crate::http::Request;
 use crate::wire::{Group, GroupRepositories, Groups, Repository};
@@ -38,8 +38,7 @@ impl Github {
         let found = self.runner_groups().await?.into_iter().find(|group| group.name.eq_ignore_ascii_case(name));
         found.map(|group| group.id).ok_or_else(|| {
             let what = format!("use runner group {name} of {}", self.endpoint().scope());
-            let request = Request::get(what, self.endpoint().web().clone());
-            CallError::NotFound { call: request.call(), message: "there is no group of this name".to_owned() }
+            CallError::NotFound { call: Call::new(what), message: "there is no group of this name".to_owned() }
         })
     }
 

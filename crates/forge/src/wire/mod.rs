@@ -18,7 +18,7 @@ pub(crate) use runners::{
 };
 pub(crate) use scale_set::{
     AdminConnection, AdminRequest, Agent, JobMessage, List, Message, RunnerSetting, ScaleSet, ScaleSetJit,
-    ScaleSetJitRequest, ScaleSetLabel, ScaleSetRequest, Session, SessionRequest, Statistics,
+    ScaleSetJitRequest, ScaleSetLabel, ScaleSetRequest, ServiceGroup, Session, SessionRequest, Statistics,
 };
 
 /// What both services say about an error; REST knows no `typeName`, the scale set service no `errors`.

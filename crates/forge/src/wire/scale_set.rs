@@ -1,5 +1,7 @@
 //! The scale set service. Its names are in camel case, but for `RunnerSetting` and where a line says otherwise.
 
+#![expect(clippy::struct_field_names, reason = "the service's names, not ours")]
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -38,8 +40,6 @@ pub(crate) struct ScaleSetRequest<'a> {
 pub(crate) struct ScaleSet {
     pub(crate) id: i64,
     pub(crate) name: String,
-    #[serde(default)]
-    pub(crate) runner_group_id: i64,
     #[serde(default)]
     pub(crate) labels: Vec<ScaleSetLabel>,
     #[serde(default, rename = "RunnerSetting")]
@@ -137,6 +137,12 @@ pub(crate) struct ScaleSetJit {
     pub(crate) runner: Agent,
     #[serde(rename = "encodedJITConfig")]
     pub(crate) encoded_jit_config: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ServiceGroup {
+    pub(crate) id: i64,
+    pub(crate) name: String,
 }
 
 /// A runner, as this service calls it.

@@ -1,11 +1,19 @@
 //! Registrations of runners: made with a just-in-time configuration, looked up by name, removed by number. A name is
 //! used once; whatever became of a registration is found out by its name.
 
+mod any;
+mod rest;
+mod scale_set;
+
 use std::future::Future;
 
 use hearth_daemon::secrets::Secret;
 
 use crate::{CallError, Remedy, RunnerId, RunnerName};
+
+pub use any::AnyRegistrar;
+pub use rest::RestRegistrar;
+pub use scale_set::ScaleSetRegistrar;
 
 /// Makes and removes registrations. A cheap handle: clones share their connection, and it works while another task
 /// waits for demand.
@@ -81,5 +89,26 @@ impl RegisterError {
             Self::Lost { .. } | Self::Unresolved { .. } => Remedy::Wait,
             Self::Refused { cause, .. } => cause.remedy(),
         }
+    }
+}
+
+/// What is to be said about a registration that failed. When nobody knows whether it was made, the name tells: names are
+/// ours alone, so what is found under it is taken away.
+async fn resolved<R: Registrar>(registrar: &R, name: &RunnerName, cause: CallError) -> RegisterError {
+    let name = name.clone();
+    if cause.remedy() != Remedy::FindOut {
+        return RegisterError::Refused { name, cause };
+    }
+    match take_away(registrar, &name).await {
+        Ok(Removal::Gone) => RegisterError::Lost { name, cause },
+        Ok(Removal::Busy) => RegisterError::Unresolved { name, cause },
+        Err(later) => RegisterError::Unresolved { name, cause: later },
+    }
+}
+
+async fn take_away<R: Registrar>(registrar: &R, name: &RunnerName) -> Result<Removal, CallError> {
+    match registrar.find(name).await? {
+        Some(runner) => registrar.remove(runner.runner).await,
+        None => Ok(Removal::Gone),
     }
 }

@@ -1,0 +1,162 @@
+//! How many runners the service wants. It counts them itself; when its count denies the jobs that it delivers with it,
+//! those are counted for a while. Pure: times are on the clock that only goes forward.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::JobNews;
+use crate::ids::RequestId;
+use crate::wire::Statistics;
+
+/// After this the service has given the job to somebody else, or up.
+const ASSIGNED_FOR: Duration = Duration::from_mins(15);
+/// How long our own count stands in for one that was zero.
+const DISTRUST: Duration = Duration::from_mins(15);
+/// More than any machine has slots; a stranger's answers may not fill our memory.
+const OPEN_LIMIT: usize = 4_096;
+
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    statistics: Statistics,
+    open: BTreeMap<RequestId, Open>,
+    distrusted: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Open {
+    Assigned(Duration),
+    Started,
+}
+
+/// Whether the service's counts go with what it delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counts {
+    Agree,
+    Contradict,
+}
+
+impl Wanted {
+    /// What the service counts, and the news that came with it.
+    pub(super) fn told(&mut self, now: Duration, statistics: Option<Statistics>, jobs: &[JobNews]) -> Counts {
+        if let Some(statistics) = statistics {
+            self.statistics = statistics;
+        }
+        let mut begun = BTreeMap::new();
+        for news in jobs {
+            let request = news.job().request;
+            match news {
+                JobNews::Available { .. } => {}
+                JobNews::Assigned { .. } => {
+                    begun.insert(request, Open::Assigned(now));
+                }
+                JobNews::Started { .. } => {
+                    begun.insert(request, Open::Started);
+                }
+                JobNews::Completed { .. } => {
+                    begun.remove(&request);
+                    self.open.remove(&request);
+                }
+            }
+        }
+        let denied = !begun.is_empty() && self.statistics.total_assigned_jobs == 0;
+        self.open.append(&mut begun);
+        while self.open.len() > OPEN_LIMIT {
+            self.open.pop_first();
+        }
+        if denied {
+            self.distrusted = Some(now);
+            return Counts::Contradict;
+        }
+        if self.statistics.total_assigned_jobs > 0 {
+            self.distrusted = None;
+        }
+        Counts::Agree
+    }
+
+    pub(super) fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// How many runners are wanted in all.
+    pub(super) fn runners(&mut self, now: Duration) -> u32 {
+        let since = |then: Duration| now.saturating_sub(then);
+        self.open.retain(|_, open| match open {
+            Open::Assigned(then) => since(*then) < ASSIGNED_FOR,
+            Open::Started => true,
+        });
+        let counted = self.statistics.total_assigned_jobs;
+        match self.distrusted {
+            Some(then) if since(then) < DISTRUST => counted.max(u32::try_from(self.open.len()).unwrap_or(u32::MAX)),
+            _ => counted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::job;
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1);
+
+    #[expect(clippy::unnecessary_wraps, reason = "what a message may bring")]
+    fn counts(assigned: u32) -> Option<Statistics> {
+        Some(Statistics { total_available_jobs: 0, total_assigned_jobs: assigned, total_running_jobs: 0 })
+    }
+
+    fn assigned(request: i64) -> JobNews {
+        JobNews::Assigned { job: job(request) }
+    }
+
+    fn started(request: i64) -> JobNews {
+        JobNews::Started { job: job(request), runner: None, runner_name: None }
+    }
+
+    fn completed(request: i64) -> JobNews {
+        let said = "canceled".to_owned();
+        JobNews::Completed { job: job(request), runner: None, runner_name: None, conclusion: None, said }
+    }
+
+    #[test]
+    fn the_service_s_count_is_believed() {
+        let mut wanted = Wanted::default();
+        for (statistics, jobs, runners) in [
+            (counts(3), vec![assigned(1)], 3),
+            (None, vec![started(1)], 3),
+            (counts(1), vec![completed(1)], 1),
+            (counts(0), vec![completed(2)], 0),
+        ] {
+            assert_eq!(wanted.told(NOW, statistics, &jobs), Counts::Agree);
+            assert_eq!(wanted.runners(NOW), runners);
+        }
+    }
+
+    #[test]
+    fn a_count_of_zero_beside_assigned_jobs_is_not_believed_for_a_while() {
+        let mut wanted = Wanted::default();
+        assert_eq!(wanted.told(NOW, counts(0), &[assigned(1), assigned(2), completed(2)]), Counts::Contradict);
+        assert_eq!(wanted.runners(NOW), 1);
+        assert_eq!(wanted.told(NOW, counts(0), &[started(1), assigned(3)]), Counts::Contradict);
+        assert_eq!(wanted.runners(NOW), 2);
+        assert_eq!(wanted.told(NOW, counts(0), &[completed(1)]), Counts::Agree);
+        assert_eq!(wanted.runners(NOW), 1);
+        assert_eq!(wanted.runners(NOW + ASSIGNED_FOR), 0);
+    }
+
+    #[test]
+    fn a_count_that_is_back_is_believed_again() {
+        let mut wanted = Wanted::default();
+        wanted.told(NOW, counts(0), &[assigned(1), assigned(2)]);
+        wanted.told(NOW, counts(1), &[]);
+        assert_eq!(wanted.runners(NOW), 1);
+    }
+
+    #[test]
+    fn the_memory_of_open_jobs_is_bounded() {
+        let mut wanted = Wanted::default();
+        for request in 0..5_000 {
+            wanted.told(NOW, counts(0), &[started(request)]);
+        }
+        assert_eq!(wanted.open.len(), OPEN_LIMIT);
+    }
+}
