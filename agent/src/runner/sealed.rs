@@ -35,15 +35,23 @@ fn sealed_mode(metadata: &Metadata) -> u32 {
     ALL_READ | if can_run { ALL_EXECUTE } else { 0 }
 }
 
-/// Removes a tree that may be sealed, in whole or in part; one that is not there is removed already.
+/// Removes a tree that may be sealed, in whole or in part, or whatever else stands there, a link itself and not what it
+/// leads to. What is not there is removed already.
 pub(super) fn remove(root: &Path) -> io::Result<()> {
     match root.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => unseal(root)?,
+        Ok(metadata) if metadata.is_dir() => {}
         Ok(_) => return fs::remove_file(root),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     }
-    tree::remove(root)
+    match tree::remove(root) {
+        // The superuser needs no bits.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            unseal(root)?;
+            tree::remove(root)
+        }
+        other => other,
+    }
 }
 
 /// Lets us write into every directory below `root`, the outermost first, because what is in a directory is seen only
