@@ -9,6 +9,8 @@ pub const REQUIRE_ALL: &str = "HEARTH_REQUIRE_ALL";
 pub const BINARY: &str = "HEARTH_BINARY";
 /// An sccache that people install by themselves, in the place of the one on the path.
 pub const SCCACHE: &str = "HEARTH_TEST_SCCACHE";
+/// GitHub's OpenAPI description as JSON, which the fake GitHub holds calls and answers against.
+pub const GITHUB_OPENAPI: &str = "HEARTH_GITHUB_OPENAPI";
 
 /// What cargo tells the tests of one package and must not tell the cargo that they start: build scripts listen to it.
 const OF_THIS_PACKAGE: [&str; 5] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_PRIMARY_", "LD_LIBRARY_PATH"];
@@ -48,6 +50,10 @@ impl Environment {
             std::env::split_paths(path).map(|directory| directory.join("sccache")).find(|program| program.is_file())
         };
         self.get(SCCACHE).map(PathBuf::from).or_else(on_path)
+    }
+
+    pub fn github_openapi(&self) -> Option<PathBuf> {
+        self.get(GITHUB_OPENAPI).map(PathBuf::from)
     }
 
     /// What a program needs to find commands, the toolchain and the registry, and nothing else.

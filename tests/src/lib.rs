@@ -7,6 +7,7 @@ pub mod disk;
 pub mod environment;
 pub mod family;
 pub mod far;
+pub mod github;
 pub mod job;
 pub mod repository;
 pub mod skip;
