@@ -93,6 +93,10 @@ impl Places {
     pub fn cache(&self) -> PathBuf {
         self.root.join("cache")
     }
+    /// Versions of the runner program.
+    pub fn runner(&self) -> PathBuf {
+        self.root.join("runner")
+    }
     pub fn slots(&self) -> PathBuf {
         self.root.join("slots")
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compiler_cache::CompilerCacheFile;
 use crate::environment::{CONFIG, Environment, SETTINGS};
+use crate::runner::{RunnerFile, RunnerSettings, RunnerSettingsError};
 use crate::slots::{LimitsError, SlotsFile};
 
 /// `hearth.toml`, as it is written.
@@ -22,6 +23,7 @@ pub struct HearthFile {
     /// Where Hearth keeps everything. Default: `/var/lib/hearth` for the superuser, `~/.local/state/hearth` else.
     pub state: Option<PathBuf>,
     pub slots: SlotsFile,
+    pub runner: RunnerFile,
     pub targets: TargetsFile,
     pub compiler_cache: CompilerCacheFile,
     pub cache: CacheFile,
@@ -121,6 +123,7 @@ pub struct Settings {
     pub state: PathBuf,
     /// Of each slot.
     pub limits: Limits,
+    pub runner: RunnerSettings,
     pub file: HearthFile,
 }
 
@@ -134,6 +137,8 @@ pub enum SettingsError {
     SlotCount(u16),
     #[error(transparent)]
     Limits(#[from] LimitsError),
+    #[error(transparent)]
+    Runner(RunnerSettingsError),
     #[error("report.zone names {zone}")]
     Zone {
         zone: String,
@@ -180,6 +185,7 @@ pub fn check(file: HearthFile, environment: &Environment) -> Result<Settings, Se
         return Err(SettingsError::SlotCount(file.slots.count));
     }
     let limits = file.slots.limits.check()?;
+    let runner = file.runner.check().map_err(SettingsError::Runner)?;
     let zone = &file.report.zone;
     hearth_ledger::Period::month("2026-01", zone)
         .map_err(|cause| SettingsError::Zone { zone: zone.clone(), cause: Box::new(cause) })?;
@@ -190,7 +196,7 @@ pub fn check(file: HearthFile, environment: &Environment) -> Result<Settings, Se
     }
     let default = || environment.default_state(users::effective_uid());
     let state = file.state.clone().or_else(default).ok_or(SettingsError::NoState)?;
-    Ok(Settings { state: absolute(&state), limits, file })
+    Ok(Settings { state: absolute(&state), limits, runner, file })
 }
 
 pub fn load(args: &SettingsArgs, environment: &Environment) -> Result<Settings, SettingsError> {
