@@ -53,8 +53,15 @@ pub fn empty(directory: &Path) -> io::Result<usize> {
 }
 
 /// Asks the file system that holds `path` to write everything out.
+#[cfg(target_os = "linux")]
 pub fn sync_file_system(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::syncfs(fs::File::open(path)?)?)
+}
+
+/// Systems that have no call for one file system, and whose call for all of them does not wait.
+#[cfg(not(target_os = "linux"))]
+pub fn sync_file_system(_path: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Writes a small file so that a reader sees the old bytes or the new ones and a power cut leaves one of them.

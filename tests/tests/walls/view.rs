@@ -100,6 +100,19 @@ fn a_slot_sees_its_own_directory_and_nothing_else_of_the_state() {
             guarded.sh(identity, &format!("cd {root} && ! ({write}) 2>/dev/null"));
         }
     }
+    // Nor by way of a process that is outside of the view, or of what one left open.
+    let (outside, guard) = (std::process::id(), guarded.guard.pid());
+    for process in [outside, guard] {
+        guarded.sh(user, &format!("! ls /proc/{process}/root{root} /proc/{process}/fd 2>/dev/null"));
+    }
+    let open = guarded.sh(user, "exec ls -l /proc/self/fd");
+    assert!(
+        open.iter().all(|line| line.contains("pipe:")
+            || line.contains("/dev/null")
+            || line.contains("/proc/")
+            || line.starts_with("total")),
+        "{open:#?}"
+    );
     assert_eq!(guarded.sh(user, "ls /dev/shm; touch /tmp/a /dev/shm/b && ls /dev/shm"), ["b"]);
     assert!(!Path::new("/dev/shm/b").exists() && !Path::new("/tmp/a").exists());
 }

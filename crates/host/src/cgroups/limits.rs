@@ -1,10 +1,7 @@
 //! What a slot's processes may use together.
 
-use std::fmt;
-use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hearth_model::Bytes;
 
@@ -150,11 +147,12 @@ impl Limits {
 impl IoLimit {
     /// The text for this disk.
     pub(super) fn setting(&self) -> Result<Setting, NotApplied> {
-        let disk = Disk::of(&self.device).map_err(|cause| NotApplied::Device { device: self.device.clone(), cause })?;
-        Ok(Setting { controller: Controller::Io, file: "io.max", value: self.value(disk) })
+        let disk = super::platform::disk_of(&self.device)
+            .map_err(|cause| NotApplied::Device { device: self.device.clone(), cause })?;
+        Ok(Setting { controller: Controller::Io, file: "io.max", value: self.value(&disk) })
     }
 
-    fn value(&self, disk: Disk) -> String {
+    fn value(&self, disk: &str) -> String {
         let pairs = [
             ("rbps", self.read.map(|bytes| bytes.0)),
             ("wbps", self.write.map(|bytes| bytes.0)),
@@ -163,39 +161,6 @@ impl IoLimit {
         ];
         let pairs = pairs.iter().filter_map(|(name, limit)| limit.map(|limit| format!(" {name}={limit}")));
         format!("{disk}{}", pairs.collect::<String>())
-    }
-}
-
-/// A whole disk by its numbers: the kernel limits no partitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Disk {
-    major: u32,
-    minor: u32,
-}
-
-impl Disk {
-    fn of(path: &Path) -> io::Result<Self> {
-        let metadata = path.metadata()?;
-        let number = if metadata.file_type().is_block_device() { metadata.rdev() } else { metadata.dev() };
-        let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
-        // File systems that span disks, or are on none, have numbers of their own, which are not found here.
-        let device = fs::canonicalize(format!("/sys/dev/block/{major}:{minor}"))?;
-        match device.parent() {
-            Some(disk) if device.join("partition").exists() => Self::parse(&fs::read_to_string(disk.join("dev"))?),
-            _ => Ok(Self { major, minor }),
-        }
-    }
-
-    fn parse(text: &str) -> io::Result<Self> {
-        let numbers = text.trim().split_once(':');
-        let read = |(major, minor): (&str, &str)| Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? });
-        numbers.and_then(read).ok_or_else(|| io::ErrorKind::InvalidData.into())
-    }
-}
-
-impl fmt::Display for Disk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.major, self.minor)
     }
 }
 
@@ -255,9 +220,7 @@ mod tests {
             read_operations: None,
             write_operations: Some(300),
         };
-        let disk = Disk::parse("254:0\n").unwrap();
-        assert_eq!(limit.value(disk), "254:0 rbps=1048576 wiops=300");
-        assert!(Disk::parse("254").is_err());
+        assert_eq!(limit.value("254:0"), "254:0 rbps=1048576 wiops=300");
         let nowhere = IoLimit { device: PathBuf::from("/proc/self"), ..limit };
         let error = nowhere.setting().unwrap_err();
         assert!(error.to_string().contains("/proc/self"), "{error}");

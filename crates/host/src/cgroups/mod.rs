@@ -18,6 +18,15 @@ mod files;
 mod limits;
 mod reading;
 
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+use linux as platform;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(not(target_os = "linux"))]
+use elsewhere as platform;
+
 pub use cgroup::{Cgroup, CgroupError};
 pub use delegation::{Cgroups, Delegation, DelegationError, Standing, Withheld};
 pub use limits::{Cpus, InvalidCpus, IoLimit, Limits, NotApplied, OnOutOfMemory, Weight};

@@ -37,7 +37,7 @@ impl Guard {
     ) -> Result<Self, GuardError> {
         let failed = |cause| GuardError::Start { program: program.to_string_lossy().into_owned(), cause };
         // If the guard is killed, what it looked after comes to us.
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(|e| failed(e.into()))?;
+        processes::adopt_orphans().map_err(failed)?;
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         let descriptor = theirs.as_raw_fd();
         let mut command = Command::new(program);

@@ -40,7 +40,7 @@ pub fn run(descriptor: i32) -> io::Result<()> {
     // number given by a person makes the first read fail.
     let socket = UnixStream::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    processes::adopt_orphans()?;
 
     let (heard, inbox) = channel();
     // Handlers, not "ignore": exec puts handlers back to the default for the job and leaves "ignore" as it is.
@@ -243,7 +243,9 @@ fn usage_of_children() -> Usage {
         libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr());
         usage.assume_init()
     };
-    let micros = |t: libc::timeval| t.tv_sec.unsigned_abs() * 1_000_000 + t.tv_usec.unsigned_abs();
+    // Systems disagree about the width of these numbers.
+    let micros =
+        |t: libc::timeval| u64::try_from(i128::from(t.tv_sec) * 1_000_000 + i128::from(t.tv_usec)).unwrap_or_default();
     Usage {
         cpu_us: micros(usage.ru_utime) + micros(usage.ru_stime),
         peak_rss: usage.ru_maxrss.unsigned_abs() * 1024,

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 
 use hearth_model::Bytes;
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, getpid, getppid, set_child_subreaper, set_parent_process_death_signal};
 
 use super::Identity;
 
@@ -25,6 +25,22 @@ pub fn identify(pid: u32) -> io::Result<Identity> {
 pub fn is_alive(who: &Identity) -> bool {
     let same_boot = boot_id().is_ok_and(|id| id == who.boot_id);
     same_boot && read_stat(who.pid).is_ok_and(|s| s.start_ticks == who.start_ticks && !matches!(s.state, 'Z' | 'X'))
+}
+
+/// Makes us the parent of every process below us whose own parent ends.
+pub fn adopt_orphans() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(getpid()))?)
+}
+
+/// For a forked child: ends when its parent, whose pid this is, has ended. The kernel forgets that upon a change of user.
+pub fn end_with(parent: u32) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    // It may have ended before the kernel was told.
+    if getppid().is_some_and(|now| now.as_raw_nonzero().get().cast_unsigned() == parent) {
+        Ok(())
+    } else {
+        Err(rustix::io::Errno::SRCH.into())
+    }
 }
 
 /// Every living descendant of `root`, parents before children.

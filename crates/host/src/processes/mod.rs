@@ -3,13 +3,17 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{boot_id, descendants, end_marked, identify, is_alive, kill_all, open_descriptors, resident_memory};
+pub use linux::{
+    adopt_orphans, boot_id, descendants, end_marked, end_with, identify, is_alive, kill_all, open_descriptors,
+    resident_memory,
+};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{
-    boot_id, descendants, end_marked, identify, is_alive, kill_all, open_descriptors, resident_memory,
+    adopt_orphans, boot_id, descendants, end_marked, end_with, identify, is_alive, kill_all, open_descriptors,
+    resident_memory,
 };
 
 /// One process, for good: a pid alone is given out again after its owner's death.

@@ -5,9 +5,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use rustix::thread::{CapabilitySet, capabilities};
+use rustix::process::{Gid, Uid};
+use rustix::thread::{
+    CapabilitySet, capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
 
-use super::Account;
+use super::{Account, Identity, Privileges};
 
 /// Room for the texts of one user, at first and at most.
 const FIRST_ROOM: usize = 4 << 10;
@@ -18,6 +21,41 @@ const MOST_GROUPS: usize = 65_536;
 pub(super) fn may_change_user() -> bool {
     let needed = CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::KILL;
     capabilities(None).is_ok_and(|ours| ours.effective.contains(needed))
+}
+
+/// An identity in the kernel's types, made before the fork.
+pub(crate) struct Role {
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+    privileges: Privileges,
+}
+
+impl Role {
+    pub(crate) fn of(identity: &Identity) -> io::Result<Self> {
+        // To the kernel this number means to change nothing.
+        if identity.groups.iter().chain([&identity.uid, &identity.gid]).any(|id| *id == u32::MAX) {
+            return Err(rustix::io::Errno::INVAL.into());
+        }
+        Ok(Self {
+            uid: Uid::from_raw(identity.uid),
+            gid: Gid::from_raw(identity.gid),
+            groups: identity.groups.iter().copied().map(Gid::from_raw).collect(),
+            privileges: identity.privileges,
+        })
+    }
+
+    /// For the one thread of a forked child. Groups first and the user last: each step needs the right that the last
+    /// one gives away.
+    pub(crate) fn take_on(&self) -> io::Result<()> {
+        set_thread_groups(&self.groups)?;
+        set_thread_res_gid(self.gid, self.gid, self.gid)?;
+        set_thread_res_uid(self.uid, self.uid, self.uid)?;
+        if self.privileges == Privileges::Fixed {
+            set_no_new_privs(true)?;
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn lookup(name: &str) -> io::Result<Option<Account>> {

@@ -17,6 +17,8 @@ mod elsewhere;
 #[cfg(not(target_os = "linux"))]
 use elsewhere as platform;
 
+pub(crate) use platform::Role;
+
 /// What stands for a slot's number in the name of its user.
 const SLOT: &str = "{slot}";
 
@@ -137,7 +139,8 @@ pub fn host_name() -> String {
 /// Device and inode of standard error: systemd names them to say that it reads there.
 pub fn standard_error_identity() -> Option<(u64, u64)> {
     let stat = rustix::fs::fstat(std::io::stderr()).ok()?;
-    Some((stat.st_dev, stat.st_ino))
+    // Systems disagree about the width and the sign of these numbers.
+    Some((u64::try_from(i128::from(stat.st_dev)).ok()?, stat.st_ino))
 }
 
 #[cfg(all(test, target_os = "linux"))]

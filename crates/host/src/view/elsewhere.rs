@@ -8,6 +8,8 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::{Step, View, ViewError};
 
+const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
+
 pub(super) fn enter_private() -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
@@ -19,14 +21,19 @@ pub(super) fn assemble(view: &View) -> Result<(), ViewError> {
 
 /// The one file system that everybody sees.
 #[derive(Debug)]
-pub(crate) struct Outside;
+pub(crate) struct Outside {
+    root: OwnedFd,
+}
 
 impl Outside {
     pub(crate) fn here() -> io::Result<Self> {
-        Ok(Self)
+        Ok(Self { root: openat(CWD, "/", DIRECTORY, Mode::empty())? })
     }
 
+    /// Opens a directory by its absolute path.
     pub(crate) fn directory(&self, path: &Path) -> io::Result<OwnedFd> {
-        Ok(openat(CWD, path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+        let path = path.strip_prefix("/").map_err(|_| io::ErrorKind::InvalidInput)?;
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        Ok(openat(&self.root, path, DIRECTORY, Mode::empty())?)
     }
 }
