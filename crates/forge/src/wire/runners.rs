@@ -1,6 +1,9 @@
 //! Runners, their labels and groups, and the runner program, over REST.
 
+use hearth_model::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::times::instant;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Runners {
@@ -121,6 +124,18 @@ pub struct Deprecation {
     pub runner_version: String,
     pub registration_deprecates_at: Option<String>,
     pub runtime_deprecates_at: Option<String>,
+}
+
+impl Deprecation {
+    /// From then on runners of this version cannot be registered.
+    pub fn registration_ends_at(&self) -> Option<Timestamp> {
+        self.registration_deprecates_at.as_deref().and_then(instant)
+    }
+
+    /// From then on runners of this version get no jobs.
+    pub fn use_ends_at(&self) -> Option<Timestamp> {
+        self.runtime_deprecates_at.as_deref().and_then(instant)
+    }
 }
 
 #[cfg(test)]
