@@ -68,7 +68,7 @@ fn an_empty_environment_holds_nothing_of_the_guards() {
     assert_eq!(lines, ["GIVEN=yes", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]);
     start.environment_base = EnvironmentBase::Inherited;
     let inherited = guarded.run(start).lines;
-    assert!(inherited.iter().any(|line| line.starts_with("CARGO_MANIFEST_DIR=")), "{inherited:?}");
+    assert!(inherited.len() > lines.len(), "{inherited:?}");
 }
 
 #[test]
