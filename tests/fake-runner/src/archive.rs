@@ -54,21 +54,29 @@ pub fn file_name(version: &str) -> String {
     format!("actions-runner-linux-x64-{version}.tar.gz")
 }
 
-/// Lays a release out in a directory: what unpacking its archive gives. `program` is the built `runner_listener`.
+/// Lays a release out in a directory: what unpacking its archive gives. `program` is the built `runner_listener`; it is
+/// linked where that is possible, because a program that was just written cannot be started while any thread starts a
+/// process that still holds it open.
 pub fn lay_out(directory: &Path, program: &Path, release: &Release) -> Result<(), ArchiveError> {
-    let program = read(program)?;
-    for (name, mode, content) in files(&program, &release.to_json()) {
+    let release = release.to_json();
+    for (name, mode, content) in texts(&release) {
         let path = directory.join(name);
         let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, content));
         let written = written.and_then(|()| fs::set_permissions(&path, Permissions::from_mode(mode)));
         written.map_err(|cause| ArchiveError::Write { path, cause })?;
     }
-    Ok(())
+    let path = directory.join(PROGRAM);
+    let linked = match fs::hard_link(program, &path) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => fs::copy(program, &path).map(drop),
+        linked => linked,
+    };
+    linked.map_err(|cause| ArchiveError::Write { path, cause })
 }
 
 /// Packs a release into [`file_name`] below a directory that exists.
 pub fn pack(directory: &Path, program: &Path, release: &Release) -> Result<Packed, ArchiveError> {
-    let program = read(program)?;
+    let failed = |cause| ArchiveError::Program { path: program.to_owned(), cause };
+    let program = fs::read(program).map_err(failed)?;
     let path = directory.join(file_name(&release.version));
     let failed = |cause| ArchiveError::Write { path: path.clone(), cause };
     let bytes = archive(&program, release).map_err(failed)?;
@@ -83,7 +91,9 @@ fn archive(program: &[u8], release: &Release) -> io::Result<Vec<u8>> {
         let mut header = header(EntryType::Directory, EXECUTABLE, 0);
         archive.append_data(&mut header, directory, io::empty())?;
     }
-    for (name, mode, content) in files(program, &release.to_json()) {
+    let release = release.to_json();
+    let files = [(PROGRAM.to_owned(), EXECUTABLE, program)].into_iter().chain(texts(&release));
+    for (name, mode, content) in files {
         let mut header = header(EntryType::Regular, mode, content.len() as u64);
         archive.append_data(&mut header, format!("./{name}"), content)?;
     }
@@ -98,18 +108,15 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     header
 }
 
-fn files<'a>(program: &'a [u8], release: &'a [u8]) -> impl Iterator<Item = (String, u32, &'a [u8])> {
-    let own = [(PROGRAM.to_owned(), EXECUTABLE, program), (format!("bin/{FILE}"), READABLE, release)];
+/// Everything but the program: name, mode, content.
+fn texts(release: &[u8]) -> impl Iterator<Item = (String, u32, &[u8])> {
+    let own = [(format!("bin/{FILE}"), READABLE, release)];
     let scripts = SCRIPTS.iter().map(|(name, text)| ((*name).to_owned(), EXECUTABLE, text.as_bytes()));
     own.into_iter().chain(scripts)
 }
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-fn read(program: &Path) -> Result<Vec<u8>, ArchiveError> {
-    fs::read(program).map_err(|cause| ArchiveError::Program { path: program.to_owned(), cause })
 }
 
 #[cfg(test)]
@@ -124,6 +131,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let program = directory.path().join("program");
         fs::write(&program, "a program").unwrap();
+        fs::set_permissions(&program, Permissions::from_mode(EXECUTABLE)).unwrap();
         let release = Release::new("2.335.1", Pace::OFFICIAL);
         let packed = pack(directory.path(), &program, &release).unwrap();
         assert_eq!(packed.path, directory.path().join("actions-runner-linux-x64-2.335.1.tar.gz"));
@@ -133,7 +141,9 @@ mod tests {
         let (laid_out, unpacked) = (directory.path().join("laid-out"), directory.path().join("unpacked"));
         lay_out(&laid_out, &program, &release).unwrap();
         tar::Archive::new(GzDecoder::new(File::open(&packed.path).unwrap())).unpack(&unpacked).unwrap();
-        for (name, mode, content) in files(b"a program", &release.to_json()) {
+        let release_file = release.to_json();
+        let files = texts(&release_file).chain([(PROGRAM.to_owned(), EXECUTABLE, b"a program".as_slice())]);
+        for (name, mode, content) in files {
             for root in [&laid_out, &unpacked] {
                 let path = root.join(&name);
                 assert_eq!(fs::read(&path).unwrap(), content, "{name}");
@@ -141,6 +151,17 @@ mod tests {
             }
         }
         assert_eq!(Release::read(&unpacked.join("bin").join(FILE)).unwrap(), release);
+    }
+
+    #[test]
+    fn a_release_is_not_laid_out_over_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let (program, at) = (directory.path().join("program"), directory.path().join("root"));
+        fs::write(&program, "a program").unwrap();
+        let release = Release::new("2.335.1", Pace::BRISK);
+        lay_out(&at, &program, &release).unwrap();
+        lay_out(&at, &program, &release).unwrap_err();
+        assert_eq!(fs::read(&program).unwrap(), b"a program");
     }
 
     #[test]
