@@ -6,6 +6,7 @@ pub mod clock;
 pub mod clones;
 pub mod guard;
 pub mod lock;
+pub mod memory;
 pub mod owners;
 pub mod processes;
 pub mod service_manager;

@@ -2,7 +2,10 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// How often a wait that has an end looks again.
@@ -63,6 +66,24 @@ impl FileLock {
         Ok(Self { file, path: path.to_owned() })
     }
 
+    /// The same lock for a child, as its standard output. It is held until we and the child have both let go.
+    pub fn for_child(&self) -> io::Result<Stdio> {
+        Ok(self.file.try_clone()?.into())
+    }
+
+    /// Takes over the lock that our parent gave us as standard output, which leads nowhere from then on. `path` is
+    /// what the lock is for.
+    pub fn from_parent(path: &Path) -> io::Result<Self> {
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let (given, expected) = (file.metadata()?, path.metadata()?);
+        if (given.dev(), given.ino()) != (expected.dev(), expected.ino()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "standard output is not this lock"));
+        }
+        let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
+        rustix::stdio::dup2_stdout(&nowhere)?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -97,5 +118,19 @@ mod tests {
         let _also = FileLock::try_shared(&path).unwrap().unwrap();
         assert!(FileLock::try_exclusive(&path).unwrap().is_none());
         drop(shared);
+    }
+
+    #[test]
+    fn a_lock_is_held_until_parent_and_child_have_let_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = FileLock::try_exclusive(&path).unwrap().unwrap();
+        let mut child =
+            std::process::Command::new("cat").stdin(Stdio::piped()).stdout(held.for_child().unwrap()).spawn().unwrap();
+        drop(held);
+        assert!(FileLock::try_exclusive(&path).unwrap().is_none());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(FileLock::try_exclusive(&path).unwrap().is_some());
     }
 }

@@ -65,6 +65,12 @@ pub fn idmapped_binds(path: &Path) -> Result<(), MappingError> {
     platform::idmapped_binds(path)
 }
 
+/// Whose a file is; of a link itself.
+pub fn owner_of(path: &Path) -> io::Result<Owner> {
+    let metadata = path.symlink_metadata()?;
+    Ok(Owner { uid: metadata.uid(), gid: metadata.gid() })
+}
+
 /// What a change of hands did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HandedOver {
