@@ -12,6 +12,7 @@ use hearth_ledger::{Book, LedgerError, Loss};
 use hearth_model::{Clock, ExecutionId};
 use hearth_trust::Signer;
 
+use crate::dispatch::Heard;
 use crate::environment::EXECUTION;
 use crate::places::{Places, PlacesError};
 use crate::settings::Settings;
@@ -43,6 +44,8 @@ pub struct App {
     pub book: Book,
     pub targets: Targets,
     pub signer_key: [u8; 32],
+    /// What the forge said about our runners, in a daemon that listens to one.
+    pub heard: Arc<Heard>,
     /// What had to be repaired on the way, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -57,7 +60,7 @@ impl App {
         let (budget, reserve) = (settings.file.targets.budget.0, settings.file.targets.free_reserve.0);
         let targets = Targets::open(&places.targets(), &places.trash(), budget, reserve).map_err(AppError::Targets)?;
         let signer_key = token_key(&places)?;
-        Ok(Self { settings, places, clock, book: opened.book, targets, signer_key, warnings })
+        Ok(Self { settings, places, clock, book: opened.book, targets, signer_key, heard: Arc::default(), warnings })
     }
 
     pub fn signer(&self) -> Signer {
@@ -117,7 +120,7 @@ impl App {
                 continue;
             }
             // Between the look and now somebody may have taken the slot; then the clone is theirs.
-            let lock = self.places.slot(number).join("lock");
+            let lock = slots::lock_file(&self.places.slot(number));
             if let Ok(Some(_ours)) = hearth_host::lock::FileLock::try_exclusive(&lock)
                 && let Err(error) = self.targets.discard(&build)
             {

@@ -1,25 +1,35 @@
 //! The command line: which commands there are and which room answers each. Prints errors with all their causes.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use hearth_daemon::telemetry::{self, Surroundings};
 
+use hearth_host::lock::FileLock;
+use zeroize::Zeroizing;
+
 use crate::app::App;
 use crate::config::{self, ConfigCommand};
 use crate::demo::{self, DemoArgs};
+use crate::dispatch;
 use crate::environment::Environment;
 use crate::exec::{self, ExecArgs};
+use crate::hooks::{self, HookCommand};
+use crate::keeper::{self, Order};
+use crate::places::Places;
 use crate::report::{self, BudgetsArgs, ReportArgs, Screen, Setting};
 use crate::settings::{self, Settings, SettingsArgs};
+use crate::slots;
 use crate::supervision;
 use crate::targets::commands::{Form, Prune, TargetsCommand};
 use crate::up::{self, UpArgs};
 
 /// The command line or the configuration is wrong (EX_CONFIG): a service manager should not try again.
 const BAD_CONFIGURATION: u8 = 78;
+/// A just-in-time configuration has some KiB, the settings have less.
+const LARGEST_ORDER: u64 = 4 << 20;
 
 /// Warm target directories, a shared compile cache and honest books of minutes for Rust CI
 #[derive(Debug, Parser)]
@@ -44,6 +54,11 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     Demo(DemoArgs),
+    /// The process that looks after one runner; started by the daemon
+    #[command(hide = true, name = dispatch::KEEPER_COMMAND)]
+    Keep,
+    #[command(hide = true, subcommand)]
+    Hook(HookCommand),
     #[command(hide = true)]
     Upkeep,
     /// The process between a job and its agent; started by `exec` itself
@@ -63,6 +78,19 @@ pub fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&error.into()),
         };
+    }
+    if let Command::Keep = cli.command {
+        return match keep(&environment) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => complain(&error),
+        };
+    }
+    if let Command::Hook(command) = cli.command {
+        // Inside a job: no configuration of its environment is ours, and nothing here may fail it.
+        if let Ok(runtime) = runtime() {
+            runtime.block_on(hooks::run(command, &environment, &mut io::stdout().lock()));
+        }
+        return ExitCode::SUCCESS;
     }
     if let Command::Config(command) = &cli.command {
         return match config::run(command, &cli.settings, &environment, &mut io::stdout().lock()) {
@@ -129,8 +157,20 @@ fn run(command: Command, settings: Settings, environment: Environment) -> anyhow
             runtime()?.block_on(crate::upkeep::run_once(settings))?;
             Ok(0)
         }
-        Command::Guard { .. } | Command::Config(_) | Command::Demo(_) => Ok(0),
+        Command::Guard { .. } | Command::Keep | Command::Hook(_) | Command::Config(_) | Command::Demo(_) => Ok(0),
     }
+}
+
+/// Looks after the runner that the daemon orders on standard input.
+fn keep(environment: &Environment) -> anyhow::Result<()> {
+    let mut order = Zeroizing::new(Vec::new());
+    io::stdin().lock().take(LARGEST_ORDER).read_to_end(&mut order).context("cannot read the daemon's order")?;
+    let order: Order = serde_json::from_slice(&order).context("this is no order of a daemon")?;
+    let surroundings = Surroundings { journal_stream: None, identity: None };
+    telemetry::start(&order.file.log, &surroundings).context("cannot start logging")?;
+    let lock = slots::lock_file(&Places::at(&order.state).slot(order.slot));
+    let lock = FileLock::from_parent(&lock).context("the daemon did not hand over the slot")?;
+    Ok(runtime()?.block_on(keeper::keep(order, lock, environment))?)
 }
 
 fn question(app: &App) -> Setting<'_> {

@@ -9,15 +9,19 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("HEARTH_SLOTS", "slots.count"),
     ("HEARTH_TARGETS_BUDGET", "targets.budget"),
     ("HEARTH_CACHE_BUDGET", "cache.budget"),
-    ("HEARTH_SCCACHE", "compiler_cache.sccache"),
+    (SCCACHE, "compiler_cache.sccache"),
     ("HEARTH_LOG", "log.filter"),
     ("HEARTH_LOG_FORMAT", "log.format"),
 ];
 
+/// Which sccache is used: `bundled`, `off`, or a path. Our compiler wrapper reads it too.
+pub const SCCACHE: &str = "HEARTH_SCCACHE";
 /// Where the configuration file stands.
 pub const CONFIG: &str = "HEARTH_CONFIG";
 /// Set in everything that a job starts, so that what a crash leaves behind can be found.
 pub const EXECUTION: &str = "HEARTH_EXECUTION";
+/// Where a forge's job finds the process that looks after it.
+pub const HOOK_SOCKET: &str = "HEARTH_HOOK_SOCKET";
 /// Set in everything that `hearth demo` starts, so that nothing of it is left when it ends.
 pub const DEMO: &str = "HEARTH_DEMO";
 

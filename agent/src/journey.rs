@@ -14,7 +14,7 @@ use hearth_ledger::{Fact, LedgerError, Observation, Owner, Period, Place};
 use hearth_model::{
     CompileCounts, ExecutionId, JobFacts, Measures, Millis, Outcome, Scope, SlotNumber, UsageReading, WarmTarget,
 };
-use hearth_trust::{Claims, Trust, classify};
+use hearth_trust::{Claims, Class, Trust, classify};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -126,7 +126,12 @@ pub fn begin(app: &App, intent: Intent) -> Result<Begun, JourneyError> {
     }
     app.book.append(&said).map_err(JourneyError::Ledger)?;
 
-    let trust = classify(&intent.facts);
+    let trust = if app.heard.contradicts(execution, &intent.facts.repository) {
+        tracing::error!(job.execution = %execution, "the forge says that this is a job of another repository");
+        Trust { class: Class::Unknown, reads: Vec::new(), writes: None }
+    } else {
+        classify(&intent.facts)
+    };
     let lease = match &intent.target {
         Target::Off { .. } | Target::Later => None,
         Target::Lane(key) => {
@@ -190,7 +195,9 @@ pub fn finish(app: &App, finish: Finish) -> Result<Receipt, JourneyError> {
 
     let mut warnings = Vec::new();
     let given_back = begun.lease.and_then(|lease| {
-        let writes = begun.trust.writes.as_ref();
+        // The forge's word may have come after the job had begun.
+        let is_contradicted = app.heard.contradicts(begun.execution, &begun.claims.repository);
+        let writes = begun.trust.writes.as_ref().filter(|_| !is_contradicted);
         match app.targets.give_back(&lease, outcome, swept, writes, checkout.as_ref(), app.clock.as_ref()) {
             Ok(given_back) => Some(given_back),
             Err(error) => {

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod environment;
+pub mod frames;
 pub mod places;
 pub mod settings;
 
@@ -15,7 +16,11 @@ pub mod app;
 pub mod journey;
 
 pub mod desk;
+pub mod hooks;
 pub mod supervision;
+
+pub mod dispatch;
+pub mod keeper;
 
 pub mod dashboard;
 pub mod demo;

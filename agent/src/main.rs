@@ -2,16 +2,18 @@
 
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
-    #[cfg(feature = "bundled-sccache")]
-    {
-        use hearth::compiler_cache;
+use hearth::environment::Environment;
+use hearth::{compiler_cache, hooks};
 
-        let environment = hearth::environment::Environment::of_this_process();
-        if compiler_cache::is_called_as_wrapper(std::env::args_os().next().as_deref(), &environment) {
-            if let Some(compilation) = compiler_cache::compilation(std::env::args_os(), &environment) {
-                return compiler_cache::compile(&compilation);
-            }
+fn main() -> ExitCode {
+    let environment = Environment::of_this_process();
+    if compiler_cache::is_called_as_wrapper(std::env::args_os().next().as_deref(), &environment) {
+        if let Some(compilation) = compiler_cache::compilation(std::env::args_os(), &environment) {
+            hooks::prepare(&compilation, &environment);
+            return compiler_cache::compile(&compilation, &environment);
+        }
+        #[cfg(feature = "bundled-sccache")]
+        {
             sccache::main();
             return ExitCode::SUCCESS;
         }

@@ -107,6 +107,14 @@ impl Places {
     pub fn view(&self) -> PathBuf {
         self.root.join("view")
     }
+    /// The number by which this agent names its runners.
+    pub fn agent_number(&self) -> PathBuf {
+        self.root.join("agent.id")
+    }
+    /// Open sessions at the forge.
+    pub fn sessions(&self) -> PathBuf {
+        self.root.join("sessions")
+    }
     pub fn programs(&self) -> PathBuf {
         self.root.join("bin")
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hearth_daemon::config::{ByteSize, ConfigError, Effective, Presence, Sources, TimeSpan};
 use hearth_daemon::telemetry::LogFile;
+use hearth_forge::{GithubFile, GithubSettings, InvalidSettings};
 use hearth_host::cgroups::Limits;
 use hearth_host::users;
 use hearth_model::{Bytes, Millis};
@@ -23,6 +24,8 @@ pub struct HearthFile {
     /// Where Hearth keeps everything. Default: `/var/lib/hearth` for the superuser, `~/.local/state/hearth` else.
     pub state: Option<PathBuf>,
     pub slots: SlotsFile,
+    /// The places at GitHub that this machine serves.
+    pub github: Vec<GithubFile>,
     pub runner: RunnerFile,
     pub targets: TargetsFile,
     pub compiler_cache: CompilerCacheFile,
@@ -123,6 +126,7 @@ pub struct Settings {
     pub state: PathBuf,
     /// Of each slot.
     pub limits: Limits,
+    pub github: Vec<GithubSettings>,
     pub runner: RunnerSettings,
     pub file: HearthFile,
 }
@@ -137,6 +141,8 @@ pub enum SettingsError {
     SlotCount(u16),
     #[error(transparent)]
     Limits(#[from] LimitsError),
+    #[error(transparent)]
+    Github(InvalidSettings),
     #[error(transparent)]
     Runner(RunnerSettingsError),
     #[error("report.zone names {zone}")]
@@ -185,6 +191,8 @@ pub fn check(file: HearthFile, environment: &Environment) -> Result<Settings, Se
         return Err(SettingsError::SlotCount(file.slots.count));
     }
     let limits = file.slots.limits.check()?;
+    let github = file.github.iter().cloned().map(GithubFile::check).collect::<Result<Vec<_>, _>>();
+    let github = github.map_err(SettingsError::Github)?;
     let runner = file.runner.check().map_err(SettingsError::Runner)?;
     let zone = &file.report.zone;
     hearth_ledger::Period::month("2026-01", zone)
@@ -196,7 +204,7 @@ pub fn check(file: HearthFile, environment: &Environment) -> Result<Settings, Se
     }
     let default = || environment.default_state(users::effective_uid());
     let state = file.state.clone().or_else(default).ok_or(SettingsError::NoState)?;
-    Ok(Settings { state: absolute(&state), limits, runner, file })
+    Ok(Settings { state: absolute(&state), limits, github, runner, file })
 }
 
 pub fn load(args: &SettingsArgs, environment: &Environment) -> Result<Settings, SettingsError> {

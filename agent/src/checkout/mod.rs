@@ -10,5 +10,5 @@ mod workspace;
 pub use facts::{Checkout, inspect};
 pub use git::{GitError, repository_name};
 pub use sources::{DirectoryStamp, FileStamp, Listing};
-pub use toolchain::{Toolchain, ToolchainError};
+pub use toolchain::{Toolchain, ToolchainError, platform};
 pub use workspace::Workspace;

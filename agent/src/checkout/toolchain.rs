@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 /// rustup may have to read its settings, never to download: that would take longer and is the job's own affair.
@@ -25,12 +26,19 @@ pub enum ToolchainError {
     Hung { program: &'static str, argument: &'static str },
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::unsafe_derive_deserialize, reason = "the unsafe code is inside tokio::join!, and of other values")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Toolchain {
     /// All of `rustc -vV`.
     pub rustc: String,
     /// `cargo -V`.
     pub cargo: String,
+}
+
+/// The triple that rustc names, or what this program was built for.
+pub fn platform(toolchain: Option<&Toolchain>) -> String {
+    let said = toolchain.and_then(Toolchain::host).map(str::to_owned);
+    said.unwrap_or_else(|| format!("{}-unknown-{}", std::env::consts::ARCH, std::env::consts::OS))
 }
 
 impl Toolchain {

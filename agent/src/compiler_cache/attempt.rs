@@ -1,4 +1,4 @@
-//! The bundled wrapper around sccache: a compilation is tried with sccache in a process of its own, and without it when
+//! Our wrapper around sccache, the bundled one or another: a compilation is tried with sccache in a process of its own, and without it when
 //! sccache itself fails. sccache gives up, and the build with it, when its daemon dies between its question and the
 //! first word of the answer, or cannot be started again.
 
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use super::wrapper::START_SERVER;
-use crate::environment::Environment;
+use crate::environment::{Environment, SCCACHE};
 
 /// What sccache itself ends with when it fails; no rustc does.
 const SCCACHE_FAILED: i32 = 2;
@@ -28,8 +28,15 @@ pub fn compilation(mut arguments: impl Iterator<Item = OsString>, environment: &
 }
 
 /// Compiles: `compilation` is the compiler and its arguments.
-pub fn compile(compilation: &[OsString]) -> ExitCode {
-    let tried = std::env::current_exe().and_then(|own| Command::new(own).arg0(ATTEMPT).args(compilation).status());
+pub fn compile(compilation: &[OsString], environment: &Environment) -> ExitCode {
+    let is_question = compilation.last().is_some_and(|last| last == "-vV");
+    let tried = match environment.text(SCCACHE) {
+        // Nothing that a cache could answer.
+        _ if is_question => return without_sccache(compilation),
+        Some("off") => return without_sccache(compilation),
+        Some(program) if program != "bundled" => Command::new(program).args(compilation).status(),
+        _ => std::env::current_exe().and_then(|own| Command::new(own).arg0(ATTEMPT).args(compilation).status()),
+    };
     let why = match tried {
         Ok(status) => match (status.code(), status.signal()) {
             (Some(SCCACHE_FAILED), _) => "sccache failed".to_owned(),
@@ -39,6 +46,10 @@ pub fn compile(compilation: &[OsString]) -> ExitCode {
         Err(error) => format!("sccache cannot be started: {error}"),
     };
     let _closed = writeln!(io::stderr(), "hearth: warning: {why}; compiling without it");
+    without_sccache(compilation)
+}
+
+fn without_sccache(compilation: &[OsString]) -> ExitCode {
     let Some((compiler, arguments)) = compilation.split_first() else { return exit_code(SCCACHE_FAILED) };
     let error = Command::new(compiler).args(arguments).exec();
     let _closed = writeln!(io::stderr(), "hearth: error: cannot start {}: {error}", compiler.display());

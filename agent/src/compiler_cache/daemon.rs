@@ -83,7 +83,7 @@ impl DaemonPlan {
             set("NO_PROXY", "127.0.0.1"),
             set("no_proxy", "127.0.0.1"),
         ]);
-        environment.extend(self.common());
+        environment.extend(self.variables().into_iter().map(raw));
         Start {
             name: DAEMON.to_owned(),
             program: Raw::from(self.program.0.as_os_str()),
@@ -92,28 +92,32 @@ impl DaemonPlan {
             environment_base: EnvironmentBase::Inherited,
             environment,
             stdio: GuardStdio::Null,
-            identity: None,
+            identity: self.place.user.clone(),
         }
     }
 
     /// What the job gets: the wrapper and where its daemon is; not the daemon's secret.
     pub fn for_job(&self) -> Vec<(Raw, Option<Raw>)> {
-        let mut environment = self.common();
-        environment.push((Raw::from("RUSTC_WRAPPER"), Some(Raw::from(self.program.0.as_os_str()))));
-        environment
+        let mut environment = self.variables();
+        environment.push(("RUSTC_WRAPPER", self.program.0.clone().into()));
+        environment.into_iter().map(raw).collect()
     }
 
-    fn common(&self) -> Vec<(Raw, Option<Raw>)> {
-        let set = |name: &str, value: OsString| (Raw::from(name), Some(Raw::from(value)));
+    /// Where the daemon is, for whoever is called as a wrapper.
+    pub fn variables(&self) -> Vec<(&'static str, OsString)> {
         vec![
-            set("SCCACHE_SERVER_UDS", socket(&self.place.seen).into()),
-            set("SCCACHE_IDLE_TIMEOUT", "0".into()),
+            ("SCCACHE_SERVER_UDS", socket(&self.place.seen).into()),
+            ("SCCACHE_IDLE_TIMEOUT", "0".into()),
             // Should the daemon die, sccache starts another with the job's environment: then this small directory
             // of the slot is its store, and not one that other jobs share.
-            set("SCCACHE_DIR", self.place.seen.join("tmp/sccache").into()),
-            set("SCCACHE_IGNORE_SERVER_IO_ERROR", "1".into()),
+            ("SCCACHE_DIR", self.place.seen.join("tmp/sccache").into()),
+            ("SCCACHE_IGNORE_SERVER_IO_ERROR", "1".into()),
         ]
     }
+}
+
+fn raw((name, value): (&'static str, OsString)) -> (Raw, Option<Raw>) {
+    (Raw::from(name), Some(Raw::from(value)))
 }
 
 fn socket(job: &Path) -> PathBuf {

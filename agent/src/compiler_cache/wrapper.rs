@@ -71,6 +71,11 @@ pub fn choose_wrapper(
             return if path.is_file() { Ok(Program(path)) } else { Err(Unwrapped::Missing { path }) };
         }
     }
+    link_own(own, programs)
+}
+
+/// Makes this very program the wrapper: a link by whose name it knows that it is called as one.
+pub fn link_own(own: &Path, programs: &Path) -> Result<Program, Unwrapped> {
     let link = programs.join("sccache");
     if fs::read_link(&link).is_ok_and(|target| target == own) {
         return Ok(Program(link));

@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 
 use super::protocol::{ANSWER_LIMIT, Answer, What, receive, send, version};
 use crate::app::{App, AppError};
+use crate::dispatch::BoardState;
 use crate::journey::{self, Begun, Finish, Intent, JourneyError, Receipt, Wish, chain};
 use crate::places::Places;
 use crate::settings::Settings;
@@ -210,6 +211,22 @@ fn blocking<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(work)
 }
 
+/// How the runners of the daemon of this state directory stand.
+pub async fn show(places: &Places) -> Result<BoardState, DeskError> {
+    match ask(places, &What::Show).await? {
+        Answer::Shown(state) => Ok(*state),
+        _ => Err(DeskError::Confused),
+    }
+}
+
+/// Tells the daemon to take no more jobs, and waits for at most `limit` until no runner is left.
+pub async fn drain(places: &Places, limit: Duration) -> Result<(), DeskError> {
+    match ask_within(places, &What::Drain, limit).await? {
+        Answer::Drained => Ok(()),
+        _ => Err(DeskError::Confused),
+    }
+}
+
 /// A connection to a daemon that has greeted.
 async fn connect(socket: &Path) -> Result<UnixStream, DeskError> {
     let greeted = async {
@@ -224,12 +241,16 @@ async fn connect(socket: &Path) -> Result<UnixStream, DeskError> {
 
 /// Asks without giving the question away, so that it can be answered elsewhere.
 async fn ask(places: &Places, what: &What) -> Result<Answer, DeskError> {
+    ask_within(places, what, ANSWER_LIMIT).await
+}
+
+async fn ask_within(places: &Places, what: &What, limit: Duration) -> Result<Answer, DeskError> {
     let mut stream = connect(&places.daemon_socket()).await?;
     let asked = async {
         send(&mut stream, what).await?;
         receive::<Answer>(&mut stream).await
     };
-    match within(ANSWER_LIMIT, asked).await? {
+    match within(limit, asked).await? {
         Answer::Failed { why } => Err(DeskError::Refused(why)),
         answer => Ok(answer),
     }

@@ -1,4 +1,4 @@
-//! What is said over the socket, in length-prefixed JSON values: the daemon greets with its version, the caller asks one
+//! What is said over the socket: the daemon greets with its version, the caller asks one
 //! question, the daemon answers it, then the connection is closed. The greeting comes first so that a caller knows at
 //! once whether anybody is awake.
 
@@ -9,9 +9,10 @@ use std::time::Duration;
 use hearth_model::{ExecutionId, Millis};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+use crate::dispatch::BoardState;
+use crate::frames;
 use crate::journey::{Begun, Finish, Intent, Receipt, Wish};
 use crate::targets::Lease;
 
@@ -27,8 +28,15 @@ pub(super) enum What {
     Begin(Box<Intent>),
     Lease(Box<Wish>),
     Started(ExecutionId),
-    Beat { execution: ExecutionId, ran: Millis },
+    Beat {
+        execution: ExecutionId,
+        ran: Millis,
+    },
     Finish(Box<Finish>),
+    /// How the runners of this machine stand.
+    Show,
+    /// Take no jobs any more; answered when no runner is left.
+    Drain,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,6 +50,8 @@ pub(super) enum Answer {
     Leased(Box<Lease>),
     Noted,
     Finished(Box<Receipt>),
+    Shown(Box<BoardState>),
+    Drained,
     /// The question was understood and could not be carried out.
     Failed {
         why: String,
@@ -54,21 +64,9 @@ pub(super) fn version() -> String {
 }
 
 pub(super) async fn send(stream: &mut UnixStream, value: &impl Serialize) -> io::Result<()> {
-    let bytes = serde_json::to_vec(value)?;
-    let length = u32::try_from(bytes.len()).ok().filter(|n| *n <= LARGEST);
-    let length = length.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the message is too large"))?;
-    stream.write_all(&length.to_le_bytes()).await?;
-    stream.write_all(&bytes).await?;
-    stream.flush().await
+    frames::send(stream, value, LARGEST).await
 }
 
 pub(super) async fn receive<T: DeserializeOwned>(stream: &mut UnixStream) -> io::Result<T> {
-    let length = stream.read_u32_le().await?;
-    if length > LARGEST {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the message is too large"));
-    }
-    // Grown as bytes arrive: a length that lies costs its sender's bytes, not our memory.
-    let mut bytes = Vec::new();
-    stream.take(u64::from(length)).read_to_end(&mut bytes).await?;
-    Ok(serde_json::from_slice(&bytes)?)
+    frames::receive(stream, LARGEST).await
 }

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::protocol::{Answer, What, receive, send, version};
 use crate::app::App;
+use crate::dispatch::Control;
 use crate::journey::{self, chain};
 
 /// So many questions at a time; more wait in the kernel's queue.
@@ -38,11 +39,12 @@ pub struct DeskServer {
     node: SocketAddr,
     /// Rung when a snapshot may have been left, so that its next clone is made ready.
     upkeep: Arc<Notify>,
+    board: Control,
 }
 
 impl DeskServer {
-    pub fn new(app: Arc<App>, node: SocketAddr, upkeep: Arc<Notify>) -> Self {
-        Self { app, node, upkeep }
+    pub fn new(app: Arc<App>, node: SocketAddr, upkeep: Arc<Notify>, board: Control) -> Self {
+        Self { app, node, upkeep, board }
     }
 
     /// Takes the socket's place. The caller holds the daemon lock, so whatever stands there is a leftover.
@@ -107,10 +109,23 @@ impl DeskServer {
         if matches!(stream.try_read(&mut [0]), Ok(0)) {
             return;
         }
-        let desk = self.clone();
-        let answered = tokio::task::spawn_blocking(move || desk.carry_out(question)).await;
-        let answer =
-            answered.unwrap_or_else(|_| Answer::Failed { why: "the daemon stumbled over this question".to_owned() });
+        let answer = match question {
+            What::Show => match self.board.show().await {
+                Some(state) => Answer::Shown(Box::new(state)),
+                None => Answer::Failed { why: "the daemon is stopping".to_owned() },
+            },
+            // Whoever asked may leave; what was begun goes on.
+            What::Drain => {
+                self.board.drain().await;
+                Answer::Drained
+            }
+            question => {
+                let desk = self.clone();
+                let answered = tokio::task::spawn_blocking(move || desk.carry_out(question)).await;
+                let stumbled = || Answer::Failed { why: "the daemon stumbled over this question".to_owned() };
+                answered.unwrap_or_else(|_| stumbled())
+            }
+        };
         if let Err(error) = send(&mut stream, &answer).await {
             tracing::debug!("a caller left before its answer: {error}");
         }
@@ -130,6 +145,7 @@ impl DeskServer {
                 self.upkeep.notify_one();
                 Answer::Finished(Box::new(receipt))
             }),
+            What::Show | What::Drain => return Answer::Failed { why: "the board answers this".to_owned() },
         };
         done.unwrap_or_else(|error| Answer::Failed { why: chain(&error) })
     }

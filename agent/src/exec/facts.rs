@@ -5,14 +5,8 @@ use std::ffi::OsString;
 use hearth_model::{Event, Forge, JobFacts, Ref, RunFacts};
 
 use super::ExecArgs;
-use crate::checkout::{Checkout, Toolchain};
+use crate::checkout::{Checkout, Toolchain, platform};
 use crate::environment::Environment;
-
-/// The triple that rustc names, or what this program was built for.
-fn platform(toolchain: Option<&Toolchain>) -> String {
-    let said = toolchain.and_then(Toolchain::host).map(str::to_owned);
-    said.unwrap_or_else(|| format!("{}-unknown-{}", std::env::consts::ARCH, std::env::consts::OS))
-}
 
 pub(super) fn facts(
     args: &ExecArgs,

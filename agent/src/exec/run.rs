@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use hearth_host::clock::SystemClock;
 use hearth_host::guard::{EnvironmentBase, Raw, Start, Stdio};
+use hearth_host::processes;
 use hearth_host::view::{Access, Mount, Shown, View, ViewError};
-use hearth_host::{processes, space};
 use hearth_ledger::Owner;
-use hearth_model::{Bytes, Clock, ExecutionId, Millis, Outcome, SlotNumber};
+use hearth_model::{Clock, ExecutionId, Millis, Outcome, SlotNumber};
 use hearth_trust::{Trust, classify};
 
 use super::facts::{build_options, facts};
@@ -21,11 +21,8 @@ use crate::journey::{Begun, Finish, Intent, Receipt, Stage, Target, chain};
 use crate::places::{Places, PlacesError};
 use crate::settings::Settings;
 use crate::slots::{self, JobPlace, SlotsError};
-use crate::supervision::{CompileCache, JOB, Limits, SuperviseError, Supervisor, wrapper};
+use crate::supervision::{CompileCache, JOB, Limits, SuperviseError, Supervisor, told_apart_from_full_disk, wrapper};
 use crate::targets::{GivenBack, LaneKey, LanePaths, Restored, link_final_artifacts};
-
-/// A failed job on a disk with less room than this has failed because of it.
-const FULL: Bytes = Bytes::mib(4);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
@@ -111,7 +108,7 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
             Err(without) => Err(without),
             Ok(program) => {
                 // The job sees the whole machine, so it finds its sockets where we do.
-                let place = JobPlace { ours: slot.job(), seen: slot.job() };
+                let place = JobPlace { ours: slot.job(), seen: slot.job(), user: None };
                 CompileCache::start(program, &desk, &begun, &access, &mut supervisor, place, &environment).await
             }
         };
@@ -134,7 +131,7 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
     if let Some(error) = supervisor.refusal() {
         warnings.push(format!("cannot start `{}`: {error}", args.command[0].to_string_lossy()));
     }
-    let outcome = with_disk(outcome, &[&checkout.top, &slot.directory]);
+    let outcome = told_apart_from_full_disk(outcome, &[&checkout.top, &slot.directory]);
     // Should we die before the end is in the ledger, the time is there already.
     desk.beat(begun.execution, ran).await;
     tracing::debug!(job.execution = %begun.execution, "job step: ended");
@@ -312,13 +309,6 @@ async fn watch(
     };
     let (ended, ()) = tokio::join!(running, beating);
     ended.map_err(ExecError::Supervise)
-}
-
-/// A failure on a disk without room is told apart from the job's own.
-fn with_disk(outcome: Outcome, paths: &[&Path]) -> Outcome {
-    let Outcome::Exited { code } = outcome else { return outcome };
-    let is_full = |path: &&Path| space::of(path).is_ok_and(|room| room.available < FULL);
-    if code != 0 && paths.iter().any(is_full) { Outcome::DiskFull { code } } else { outcome }
 }
 
 /// Whether there is anything to do for it.

@@ -15,7 +15,7 @@ pub(crate) fn for_terminal(text: &str) -> Cow<'_, str> {
 }
 
 /// For a Markdown table: nothing that ends the cell, opens a tag or becomes a link.
-pub(super) fn for_markdown(text: &str) -> String {
+pub(crate) fn for_markdown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in for_terminal(text).chars() {
         match c {

@@ -28,6 +28,8 @@ pub struct RunnerFile {
     pub failed_starts: u8,
     /// How long before GitHub refuses the version in use that is said in the log.
     pub warn_before: TimeSpan,
+    /// A runner that gets no job within this time is let go.
+    pub idle_limit: TimeSpan,
     /// Variables for all jobs. Everybody who can change a workflow can read them.
     pub env: BTreeMap<String, String>,
 }
@@ -40,6 +42,7 @@ impl Default for RunnerFile {
             keep: 2,
             failed_starts: 3,
             warn_before: TimeSpan(Millis::from_minutes(7 * 24 * 60)),
+            idle_limit: TimeSpan(Millis::from_minutes(5)),
             env: BTreeMap::new(),
         }
     }
@@ -73,6 +76,7 @@ pub struct RunnerSettings {
     pub keep: usize,
     pub failed_starts: u32,
     pub warn_before: Millis,
+    pub idle_limit: Millis,
     pub env: BTreeMap<String, String>,
 }
 
@@ -119,6 +123,7 @@ impl RunnerFile {
             keep: self.keep.into(),
             failed_starts: self.failed_starts.into(),
             warn_before: self.warn_before.0,
+            idle_limit: self.idle_limit.0,
             env: self.env.clone(),
         })
     }

@@ -4,9 +4,11 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use hearth_host::lock::FileLock;
+use hearth_host::users::Identity;
 use hearth_model::SlotNumber;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use crate::places::Places;
 
 mod limits;
+mod record;
 
 pub use limits::{CpuCount, DiskLimitFile, LimitsError, LimitsFile, OutOfMemory};
+pub use record::{Ended, Record, RecordError, State, WrongState};
 
 /// How often a waiting job looks for a free slot. The kernel wakes nobody when one of several locks becomes free.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -37,12 +41,15 @@ pub struct SlotsFile {
     /// How many jobs this machine carries at a time.
     #[schemars(range(min = 1, max = 256))]
     pub count: u16,
+    /// As whom the jobs of a forge run: one system user for each slot, by this pattern. Where there is no such user,
+    /// or we may not change to it, they run as the agent does.
+    pub user: String,
     pub limits: LimitsFile,
 }
 
 impl Default for SlotsFile {
     fn default() -> Self {
-        Self { count: 2, limits: LimitsFile::default() }
+        Self { count: 2, user: "hearth-slot-{slot}".to_owned(), limits: LimitsFile::default() }
     }
 }
 
@@ -52,23 +59,35 @@ pub struct Slot {
     pub number: SlotNumber,
     /// What we know of the slot; nothing in it but `job` is the job's.
     pub directory: PathBuf,
-    _lock: FileLock,
+    lock: FileLock,
 }
 
 impl Slot {
+    /// The slot of somebody who has ended; its lock is ours now.
+    pub fn taken_over(number: SlotNumber, directory: PathBuf, lock: FileLock) -> Self {
+        Self { number, directory, lock }
+    }
+
+    /// The slot's lock for a process that we start in it.
+    pub fn lock_for_child(&self) -> io::Result<Stdio> {
+        self.lock.for_child()
+    }
+
     /// The job's own part: build directory, sockets, temporary files. This is what stands at the constant place.
     pub fn job(&self) -> PathBuf {
         job_directory(&self.directory)
     }
 }
 
-/// The job's own part of its slot, by the two paths that it may have.
+/// The job's own part of its slot, by the two paths that it may have, and as whom the job runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobPlace {
     /// Where we find it.
     pub ours: PathBuf,
     /// Where the job finds it.
     pub seen: PathBuf,
+    /// `None`: as we do.
+    pub user: Option<Identity>,
 }
 
 /// The job's own part of the slot with this directory.
@@ -87,15 +106,29 @@ pub enum Occupancy {
 /// Takes the first free slot, or says `None`.
 pub fn try_claim(places: &Places, count: u16) -> Result<Option<Slot>, SlotsError> {
     for number in (0..count).map(SlotNumber) {
-        let directory = places.slot(number);
-        let failed = |cause| SlotsError::Directory { path: directory.clone(), cause };
-        fs::create_dir_all(job_directory(&directory).join("tmp")).map_err(failed)?;
-        if let Some(mut lock) = FileLock::try_exclusive(&directory.join("lock")).map_err(failed)? {
-            lock.sign(&format!("{}\n", std::process::id())).map_err(failed)?;
-            return Ok(Some(Slot { number, directory, _lock: lock }));
+        if let Some(slot) = try_claim_one(places, number)?
+            // What a runner has left in it is the daemon's to clear up.
+            && !Record::stands_in(&slot.directory)
+        {
+            return Ok(Some(slot));
         }
     }
     Ok(None)
+}
+
+/// Takes this slot, or says `None` when somebody has it.
+pub fn try_claim_one(places: &Places, number: SlotNumber) -> Result<Option<Slot>, SlotsError> {
+    let directory = places.slot(number);
+    let failed = |cause| SlotsError::Directory { path: directory.clone(), cause };
+    fs::create_dir_all(job_directory(&directory).join("tmp")).map_err(failed)?;
+    let Some(mut lock) = FileLock::try_exclusive(&lock_file(&directory)).map_err(failed)? else { return Ok(None) };
+    lock.sign(&format!("{}\n", std::process::id())).map_err(failed)?;
+    Ok(Some(Slot { number, directory, lock }))
+}
+
+/// The lock of the slot with this directory.
+pub fn lock_file(slot: &Path) -> PathBuf {
+    slot.join("lock")
 }
 
 /// Waits for a slot; `on_wait` is called once, when there is none at first.
@@ -117,7 +150,7 @@ pub fn occupancy(places: &Places, count: u16) -> Vec<(SlotNumber, Occupancy)> {
     let busy = |path: &Path| path.exists() && matches!(FileLock::try_exclusive(path), Ok(None));
     (0..count)
         .map(SlotNumber)
-        .map(|n| (n, if busy(&places.slot(n).join("lock")) { Occupancy::Busy } else { Occupancy::Free }))
+        .map(|n| (n, if busy(&lock_file(&places.slot(n))) { Occupancy::Busy } else { Occupancy::Free }))
         .collect()
 }
 

@@ -1,6 +1,7 @@
 //! The compile cache of one job, put together: relay, wrapper, daemon. Each trouble ends in a job without a
 //! wrapper and a sentence that says why.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use hearth_cache_server::{Relay, RelayCounts, RelayError, Secret};
@@ -36,6 +37,8 @@ pub enum Without {
     Start(#[source] std::io::Error),
     #[error(transparent)]
     Supervise(SuperviseError),
+    #[error("its counts have been read, and it has ended")]
+    Ended,
 }
 
 /// A running compile cache of one job.
@@ -85,6 +88,16 @@ impl CompileCache {
     /// What has to stand in the job's environment.
     pub fn for_job(&self) -> Vec<(Raw, Option<Raw>)> {
         self.plan.for_job()
+    }
+
+    /// The same without naming the wrapper.
+    pub fn variables(&self) -> Vec<(&'static str, OsString)> {
+        self.plan.variables()
+    }
+
+    /// What the daemon has counted so far.
+    pub async fn counts(&self) -> Option<CompileCounts> {
+        ask_counts(&self.plan).await
     }
 
     /// Reads the counts. The daemon itself ends with the job's processes: a command that has ended has nothing under

@@ -2,10 +2,12 @@
 //! cache put together for one job. Nothing here knows where a job comes from.
 
 mod compile;
+mod disk;
 mod supervisor;
 
 pub use compile::{CompileCache, Counted, Without, wrapper};
-pub use supervisor::{JOB, Limits, SuperviseError, Supervisor};
+pub use disk::told_apart_from_full_disk;
+pub use supervisor::{JOB, Limits, Occurrence, SuperviseError, Supervisor};
 
 /// The hidden command under which this program is a guard.
 pub const GUARD_COMMAND: &str = "guard";

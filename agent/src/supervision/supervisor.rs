@@ -1,5 +1,6 @@
 //! One command under a guard: started, watched, told of signals, and ended with everything it started.
 
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io;
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 /// How often the ledger hears that the job still runs.
 const BEAT: Duration = Duration::from_secs(10);
+/// Lines beyond this are lost while we wait for an answer: they are hints.
+const MOST_UNHEARD: usize = 1000;
 /// A guard answers in a millisecond; this is for a machine that is out of memory.
 const GUARD_LIMIT: Duration = Duration::from_secs(30);
 
@@ -30,6 +33,24 @@ pub enum SuperviseError {
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
     #[error("the guard process died before the job was started")]
+    GuardLost,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Occurrence {
+    Ended {
+        name: String,
+        how: How,
+    },
+    /// A process wrote a line.
+    Line {
+        name: String,
+        text: String,
+    },
+    /// Somebody wants us to stop.
+    Signal(i32),
+    /// The guard has died, and with it everything that it looked after.
     GuardLost,
 }
 
@@ -49,6 +70,8 @@ pub struct Supervisor {
     is_guard_lost: bool,
     /// A daemon of the job that has ended before it was asked to.
     ended: Vec<String>,
+    /// What the guard said while we waited for an answer of its; for [`Self::next`].
+    unheard: VecDeque<Event>,
     refusal: Option<io::Error>,
 }
 
@@ -64,7 +87,15 @@ impl Supervisor {
         let (tell_event, events) = unbounded_channel();
         let guard = Guard::start(own, &[GUARD_COMMAND], move |event| drop(tell_event.send(event)));
         let guard = guard.map_err(SuperviseError::Guard)?;
-        Ok(Self { guard, events, signals, is_guard_lost: false, ended: Vec::new(), refusal: None })
+        Ok(Self {
+            guard,
+            events,
+            signals,
+            is_guard_lost: false,
+            ended: Vec::new(),
+            unheard: VecDeque::new(),
+            refusal: None,
+        })
     }
 
     /// Tries to get a mount namespace; `false` where the system has none for us.
@@ -120,10 +151,44 @@ impl Supervisor {
     }
 
     fn note(&mut self, event: Event) {
-        match event {
-            Event::Ended { name, .. } => self.ended.push(name),
+        match &event {
+            Event::Ended { name, .. } => self.ended.push(name.clone()),
             Event::GuardLost => self.is_guard_lost = true,
             _ => {}
+        }
+        if self.unheard.len() < MOST_UNHEARD || !matches!(event, Event::Line { .. }) {
+            self.unheard.push_back(event);
+        }
+    }
+
+    /// The next thing that happens to the processes or to us. Can be dropped at any time without losing one.
+    pub async fn next(&mut self) -> Occurrence {
+        loop {
+            let event = if self.unheard.is_empty() {
+                tokio::select! {
+                    event = self.events.recv() => event,
+                    Some(signal) = self.signals.recv() => return Occurrence::Signal(signal.number),
+                }
+            } else {
+                self.unheard.pop_front()
+            };
+            match event {
+                Some(Event::Ended { name, how }) => return Occurrence::Ended { name, how },
+                Some(Event::Line { name, text, .. }) => return Occurrence::Line { name, text },
+                Some(Event::GuardLost) | None => {
+                    self.is_guard_lost = true;
+                    return Occurrence::GuardLost;
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Sends a signal to a process and to all that descends from it.
+    pub fn signal(&mut self, name: &str, number: i32) {
+        // A guard that cannot be told anything is gone, and its last event says so.
+        if let Err(error) = self.guard.signal(name, number) {
+            tracing::debug!("signal {number} was not passed on to {name}: {error}");
         }
     }
 
@@ -132,7 +197,7 @@ impl Supervisor {
         loop {
             let event = tokio::time::timeout_at(limit, self.events.recv()).await;
             let Ok(Some(event)) = event else { return Err(SuperviseError::GuardLost) };
-            if let Event::Ended { .. } | Event::GuardLost = event {
+            if let Event::Ended { .. } | Event::Line { .. } | Event::GuardLost = event {
                 self.note(event);
                 if self.is_guard_lost {
                     return Err(SuperviseError::GuardLost);
@@ -177,18 +242,18 @@ impl Supervisor {
                 Some(signal) = self.signals.recv() => {
                     let again = !matches!(stopping, Stopping::No);
                     if again {
-                        self.signal_job(SIGKILL);
+                        self.signal(JOB, SIGKILL);
                     } else if signal.source == Source::Process {
-                        self.signal_job(signal.number);
+                        self.signal(JOB, signal.number);
                     }
                     stopping = stopping.asked(Cause::Signal(signal.number), limits.stop_grace);
                 }
                 () = sleep_until(time_limit.unwrap_or(next_beat)), if time_limit.is_some() && !stopping.is_asked() => {
-                    self.signal_job(SIGTERM);
+                    self.signal(JOB, SIGTERM);
                     stopping = stopping.asked(Cause::TimeLimit, limits.stop_grace);
                 }
                 () = sleep_until(stopping.deadline().unwrap_or(next_beat)), if stopping.deadline().is_some() => {
-                    self.signal_job(SIGKILL);
+                    self.signal(JOB, SIGKILL);
                     stopping = stopping.killed();
                 }
                 () = sleep_until(next_beat) => {
@@ -196,13 +261,6 @@ impl Supervisor {
                     next_beat += BEAT;
                 }
             }
-        }
-    }
-
-    fn signal_job(&mut self, number: i32) {
-        // A guard that cannot be told anything is gone, and its last event says so.
-        if let Err(error) = self.guard.signal(JOB, number) {
-            tracing::debug!("signal {number} was not passed on: {error}");
         }
     }
 

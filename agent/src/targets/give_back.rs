@@ -45,6 +45,8 @@ pub enum Why {
     Empty,
     #[error("nobody saw the sources that it was built from")]
     NoSources,
+    #[error("the job put something else into its place")]
+    Replaced,
     #[error("nothing new to keep")]
     NothingNew,
     #[error("a compilation did not finish ({unit})")]
@@ -92,6 +94,9 @@ impl Targets {
             return discarded(Why::NotSuccessful(outcome));
         }
         let Some(checkout) = checkout else { return discarded(Why::NoSources) };
+        if !lease.build.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            return discarded(Why::Replaced);
+        }
         let survey = survey(&lease.build, lease.began).map_err(|cause| failed("read", &lease.build, cause))?;
         if let Some(unit) = survey.unfinished {
             return discarded(Why::Unfinished { unit });

@@ -15,13 +15,25 @@ use crate::checkout::Listing;
 
 /// Generated sources are small; what is larger is not source.
 const LARGEST: Bytes = Bytes::mib(16);
-const DIRECTORY: &str = "kept";
+
+/// Where the generated sources of a snapshot stand.
+pub(super) fn directory(snapshot: &Path) -> PathBuf {
+    snapshot.join("kept")
+}
 
 /// Copies the generated sources that `build` was made from into `snapshot`.
 pub(super) fn keep(top: &Path, listing: &Listing, build: &Path, snapshot: &Path) -> io::Result<()> {
+    // A symbolic link of the job's must not lead us out of its checkout. The job has ended, so nothing changes now.
+    let is_real = |path: &Path| path.canonicalize().is_ok_and(|real| real == path);
+    if !is_real(top) {
+        return Ok(());
+    }
     for path in read_by_compilations(top, build)? {
         let Some(text) = path.to_str() else { continue };
         let source = top.join(&path);
+        if !is_real(&source) {
+            continue;
+        }
         let metadata = match source.symlink_metadata() {
             Ok(metadata) if metadata.is_file() && metadata.len() <= LARGEST.0 => metadata,
             _ => continue,
@@ -29,7 +41,7 @@ pub(super) fn keep(top: &Path, listing: &Listing, build: &Path, snapshot: &Path)
         if listing.files.contains_key(text) {
             continue;
         }
-        let target = snapshot.join(DIRECTORY).join(&path);
+        let target = directory(snapshot).join(&path);
         if let Some(parent) = target.parent() {
             fs::create_dir_all(parent)?;
         }
@@ -40,13 +52,12 @@ pub(super) fn keep(top: &Path, listing: &Listing, build: &Path, snapshot: &Path)
 }
 
 /// Puts back what is missing from the checkout; gives how many files. A file that is there is never touched.
-pub(super) fn put_back(top: &Path, snapshot: &Path) -> io::Result<usize> {
-    let root = snapshot.join(DIRECTORY);
+pub(super) fn put_back(top: &Path, root: &Path) -> io::Result<usize> {
     if !root.exists() {
         return Ok(0);
     }
     let mut count = 0;
-    tree::walk(&root, &mut |entry| {
+    tree::walk(root, &mut |entry| {
         let target = top.join(&entry.path);
         if !entry.metadata.is_file() || target.symlink_metadata().is_ok() {
             return Ok(());
@@ -126,9 +137,9 @@ mod tests {
         let stamp = crate::checkout::FileStamp { mode: "100644".into(), blob: "b".into(), size: 14, modified };
         listing.files.insert("src/lib.rs".to_owned(), stamp);
         keep(&top, &listing, &build, &snapshot).unwrap();
-        assert_eq!(put_back(&top, &snapshot).unwrap(), 0);
+        assert_eq!(put_back(&top, &directory(&snapshot)).unwrap(), 0);
         fs::remove_file(top.join("src/generated.rs")).unwrap();
-        assert_eq!(put_back(&top, &snapshot).unwrap(), 1);
+        assert_eq!(put_back(&top, &directory(&snapshot)).unwrap(), 1);
         assert_eq!(fs::read_to_string(top.join("src/generated.rs")).unwrap(), "// made");
         assert!(!snapshot.join("kept/src/lib.rs").exists());
         // A link in the checkout does not let a kept file out of it.
@@ -136,7 +147,7 @@ mod tests {
         let outside = root.join("outside");
         fs::create_dir(&outside).unwrap();
         std::os::unix::fs::symlink(&outside, top.join("src")).unwrap();
-        assert_eq!(put_back(&top, &snapshot).unwrap(), 0);
+        assert_eq!(put_back(&top, &directory(&snapshot)).unwrap(), 0);
         assert!(!outside.join("generated.rs").exists());
     }
 }

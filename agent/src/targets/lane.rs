@@ -67,11 +67,13 @@ impl LaneKey {
     /// Takes what matters to a build out of the job's environment.
     #[must_use]
     pub fn with_environment<'a>(mut self, variables: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
-        self.environment = variables
-            .filter(|(name, _)| matters(name))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+        self.environment = Self::variables(variables);
         self
+    }
+
+    /// The variables that change what is built.
+    pub fn variables<'a>(all: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
+        all.filter(|(name, _)| matters(name)).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// The lane's name: a digest of the whole key.

@@ -32,4 +32,4 @@ pub use lease::{HandedOut, Lease, Origin};
 pub use prepare::Upkept;
 pub use snapshot::{Manifest, Snapshot};
 pub use store::{Targets, TargetsError};
-pub use times::Restored;
+pub use times::{Restored, restore_checkout};

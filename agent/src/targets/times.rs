@@ -4,10 +4,11 @@
 //! snapshot, or plainly "now" give stale builds.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hearth_host::times::{FileTime, set_modified};
 use hearth_model::{Clock, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::kept;
 use super::lease::{Lease, Origin};
@@ -24,7 +25,7 @@ struct Plan {
 }
 
 /// What was done to a checkout.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restored {
     /// Generated sources that were missing and came with the snapshot.
     pub put_back: usize,
@@ -35,15 +36,31 @@ pub struct Restored {
 }
 
 impl Lease {
-    /// Makes a checkout look to cargo as it did to the build that left the lease's snapshot: generated sources first,
-    /// because putting them back changes the times of directories.
-    /// `targets` is where the snapshots stand.
+    /// Makes a checkout look to cargo as it did to the build that left the lease's snapshot. `targets` is where the
+    /// snapshots stand.
     pub fn restore(&self, targets: &Path, checkout: &mut Checkout, clock: &dyn Clock) -> io::Result<Restored> {
-        let Origin::Warm { snapshot, manifest, .. } = &self.origin else { return Ok(Restored::default()) };
-        let put_back = kept::put_back(&checkout.top, &LaneDirectory::at(targets, &self.lane).snapshot(&snapshot.id))?;
-        let restored = restore(&checkout.top, &mut checkout.listing, manifest, clock)?;
-        Ok(Restored { put_back, ..restored })
+        let Origin::Warm { manifest, .. } = &self.origin else { return Ok(Restored::default()) };
+        let kept = self.kept(targets).unwrap_or_default();
+        restore_checkout(&kept, manifest, checkout, clock)
     }
+
+    /// Where the generated sources of the lease's snapshot stand, if it has one.
+    pub fn kept(&self, targets: &Path) -> Option<PathBuf> {
+        let Origin::Warm { snapshot, .. } = &self.origin else { return None };
+        Some(kept::directory(&LaneDirectory::at(targets, &self.lane).snapshot(&snapshot.id)))
+    }
+}
+
+/// Generated sources first, because putting them back changes the times of directories.
+pub fn restore_checkout(
+    kept: &Path,
+    manifest: &Manifest,
+    checkout: &mut Checkout,
+    clock: &dyn Clock,
+) -> io::Result<Restored> {
+    let put_back = kept::put_back(&checkout.top, kept)?;
+    let restored = restore(&checkout.top, &mut checkout.listing, manifest, clock)?;
+    Ok(Restored { put_back, ..restored })
 }
 
 /// Sets the times of the checkout at `top` and corrects `listing` to match.

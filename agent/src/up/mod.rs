@@ -27,10 +27,12 @@ use tokio::sync::Notify;
 use crate::app::{App, AppError};
 use crate::dashboard;
 use crate::desk::{DeskServer, ServerError};
+use crate::dispatch::{Dispatch, DispatchError, Keepers, Proof};
 use crate::environment::Environment;
 use crate::journey::chain;
 use crate::metrics;
 use crate::places::{Places, PlacesError};
+use crate::runner::{Versions, VersionsError};
 use crate::settings::Settings;
 use crate::upkeep;
 
@@ -67,6 +69,12 @@ pub enum UpError {
         #[source]
         cause: io::Error,
     },
+    #[error("cannot find this program's own file")]
+    Own(#[source] io::Error),
+    #[error(transparent)]
+    Versions(VersionsError),
+    #[error(transparent)]
+    Dispatch(DispatchError),
     #[error(transparent)]
     Desk(ServerError),
     #[error(transparent)]
@@ -141,6 +149,7 @@ pub async fn run(args: UpArgs, mut settings: Settings, environment: &Environment
     for execution in app.recover().map_err(UpError::Recover)? {
         tracing::warn!(job.execution = %execution, "job {execution} had lost its process and is booked as lost");
     }
+    let dispatch = open_dispatch(&app, environment).await?;
     let node = app.open_node(Ownership::Alone).await.map_err(UpError::Node)?;
 
     let cache_address = app.settings.file.cache.listen.clone();
@@ -159,11 +168,13 @@ pub async fn run(args: UpArgs, mut settings: Settings, environment: &Environment
     let until = stop.clone();
     tasks.spawn("cache", async move { serving.serve(cache, async move { until.requested().await }).await });
     let wake = Arc::new(Notify::new());
-    start_desk(&tasks, DeskServer::new(Arc::clone(&app), cache_address, Arc::clone(&wake)), desk);
+    let board = dispatch.control.clone();
+    start_desk(&tasks, DeskServer::new(Arc::clone(&app), cache_address, Arc::clone(&wake), board), desk);
     tasks.spawn("admin", admin.serve(stop.clone()));
     tasks.spawn("clones", upkeep::when_rung(Arc::clone(&app), wake, stop.clone()));
     let regular = Upkeep::new(upkeep::tasks(&app), &numbers, Arc::clone(&app.clock));
     tasks.spawn("upkeep", regular.run(stop.clone()));
+    dispatch.start(&tasks, &stop);
 
     let running = Running::new(admin_address, cache_address);
     let announcement = places.announcement();
@@ -190,6 +201,17 @@ pub async fn run(args: UpArgs, mut settings: Settings, environment: &Environment
         }
         Finish::DeadlinePassed(names) => Err(UpError::Unfinished(names.join(", "))),
     }
+}
+
+/// Everything that listens to forges. Sends nothing yet.
+async fn open_dispatch(app: &Arc<App>, environment: &Environment) -> Result<Dispatch, UpError> {
+    let own = std::env::current_exe().map_err(UpError::Own)?;
+    let clock = Arc::clone(&app.clock);
+    let versions =
+        Versions::open(&app.places.runner(), app.settings.runner.clone(), clock).map_err(UpError::Versions)?;
+    let proof = Proof::find(app.targets.means()).await;
+    let keepers = Keepers::new(own, versions, environment);
+    Dispatch::open(app, keepers, &app.heard, &proof).map_err(UpError::Dispatch)
 }
 
 /// The main loop: feeds the watchdog until the stop, then waits for the tasks.

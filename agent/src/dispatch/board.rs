@@ -1,0 +1,353 @@
+//! The board: the one task that owns the slots. It hears what the forge wants and which runners have ended, and gives
+//! free slots away by [`plan`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_daemon::stop::Stop;
+use hearth_forge::Registrar;
+use hearth_model::{SlotNumber, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::adopt::{self, Found};
+use super::plan::{Want, capacity, plan};
+use super::sweep::sweep;
+use super::walk::{Ground, Walked, walk};
+use super::{Place, Runners};
+use crate::journey::chain;
+use crate::slots::{self, Record, Slot};
+
+/// Local jobs free their slots without a word.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const SWEEP_EVERY: Duration = Duration::from_mins(10);
+/// After a failure a place waits, longer with each.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// What the board hears.
+#[derive(Debug)]
+pub(super) enum Event {
+    Wanted {
+        place: usize,
+        count: u32,
+    },
+    /// Take no jobs any more; answered when no runner is left.
+    Drain {
+        done: oneshot::Sender<()>,
+    },
+    Show {
+        answer: oneshot::Sender<BoardState>,
+    },
+}
+
+/// The board as others see it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoardState {
+    pub is_draining: bool,
+    pub places: Vec<PlaceShown>,
+    pub runners: Vec<RunnerShown>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceShown {
+    pub url: String,
+    /// Runners that the forge wants, those that run included.
+    pub wanted: u32,
+    pub have: u32,
+    /// How many jobs it was promised.
+    pub capacity: u32,
+    /// Why it has no runner though it wants one.
+    pub trouble: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunnerShown {
+    pub slot: SlotNumber,
+    pub url: String,
+    pub runner: String,
+    pub state: String,
+    pub since: Option<Timestamp>,
+}
+
+/// A handle to the board.
+#[derive(Debug, Clone)]
+pub struct Control(mpsc::Sender<Event>);
+
+impl Control {
+    pub(super) fn new(tell: mpsc::Sender<Event>) -> Self {
+        Self(tell)
+    }
+
+    /// `None` when the board has gone.
+    pub async fn show(&self) -> Option<BoardState> {
+        let (answer, state) = oneshot::channel();
+        self.0.send(Event::Show { answer }).await.ok()?;
+        state.await.ok()
+    }
+
+    /// Takes no more jobs; comes back when no runner is left.
+    pub async fn drain(&self) {
+        let (done, drained) = oneshot::channel();
+        if self.0.send(Event::Drain { done }).await.is_ok() {
+            let _gone_is_drained = drained.await;
+        }
+    }
+}
+
+/// The board of one machine.
+#[derive(Debug)]
+pub(super) struct Board<R, K> {
+    ground: Arc<Ground<K>>,
+    places: Vec<Served<R>>,
+    /// Slots that hold a runner, with its place.
+    taken: BTreeMap<SlotNumber, usize>,
+    walks: JoinSet<(usize, SlotNumber, Walked)>,
+    sweeps: JoinSet<()>,
+    inbox: mpsc::Receiver<Event>,
+    stop_idle: watch::Sender<bool>,
+    drains: Vec<oneshot::Sender<()>>,
+    is_draining: bool,
+}
+
+#[derive(Debug)]
+struct Served<R> {
+    place: Arc<Place<R>>,
+    wanted: u32,
+    capacity: watch::Sender<u32>,
+    failures: u32,
+    not_before: Instant,
+    trouble: Option<String>,
+}
+
+impl<R: Registrar, K: Runners> Board<R, K> {
+    pub(super) fn new(
+        ground: Ground<K>,
+        places: Vec<(Place<R>, watch::Sender<u32>)>,
+        inbox: mpsc::Receiver<Event>,
+        stop_idle: watch::Sender<bool>,
+    ) -> Self {
+        let served = |(place, capacity)| Served {
+            place: Arc::new(place),
+            wanted: 0,
+            capacity,
+            failures: 0,
+            not_before: Instant::now(),
+            trouble: None,
+        };
+        Self {
+            ground: Arc::new(ground),
+            places: places.into_iter().map(served).collect(),
+            taken: BTreeMap::new(),
+            walks: JoinSet::new(),
+            sweeps: JoinSet::new(),
+            inbox,
+            stop_idle,
+            drains: Vec::new(),
+            is_draining: false,
+        }
+    }
+
+    /// Runs until the stop; then runners without a job are let go, and those with one go on without us.
+    pub(super) async fn run(mut self, stop: Stop) {
+        self.adopt();
+        let mut sweep_at = Instant::now();
+        loop {
+            self.give_slots();
+            if Instant::now() >= sweep_at {
+                self.start_sweep();
+                sweep_at = Instant::now() + SWEEP_EVERY;
+            }
+            tokio::select! {
+                Some(event) = self.inbox.recv() => self.hear(event),
+                Some(walked) = self.walks.join_next() => self.walked(walked),
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = stop.requested() => break,
+            }
+        }
+        self.let_go().await;
+    }
+
+    fn count(&self) -> u16 {
+        self.ground.app.settings.file.slots.count
+    }
+
+    fn adopt(&mut self) {
+        for found in adopt::find(&self.ground, self.count()) {
+            let number = found.number();
+            let Some(index) = self.places.iter().position(|served| served.place.url == found.target()) else {
+                tracing::warn!("slot {number} has a runner of {}, which is not served any more", found.target());
+                if let Found::Abandoned { slot, .. } = found
+                    && let Err(error) = Record::remove(&slot.directory)
+                {
+                    tracing::error!("{}", chain(&error));
+                }
+                continue;
+            };
+            self.taken.insert(number, index);
+            let (ground, place) = (Arc::clone(&self.ground), Arc::clone(&self.places[index].place));
+            self.walks.spawn(async move {
+                adopt::go_on(&ground, &place, found).await;
+                (index, number, Walked::Idle)
+            });
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Wanted { place, count } => self.places[place].wanted = count,
+            Event::Drain { done } => {
+                self.is_draining = true;
+                self.drains.push(done);
+                self.stop_idle.send_replace(true);
+            }
+            Event::Show { answer } => {
+                let _left = answer.send(self.state());
+            }
+        }
+    }
+
+    fn walked(&mut self, walked: Result<(usize, SlotNumber, Walked), tokio::task::JoinError>) {
+        let (index, number, walked) = match walked {
+            Ok(walked) => walked,
+            Err(error) => {
+                // Its slot stays taken until the next start, which finds its record.
+                tracing::error!("a walk stumbled: {error}");
+                return;
+            }
+        };
+        self.taken.remove(&number);
+        let served = &mut self.places[index];
+        match walked {
+            Walked::Job => {
+                // Until the forge says more.
+                served.wanted = served.wanted.saturating_sub(1);
+                (served.failures, served.trouble) = (0, None);
+            }
+            Walked::Idle => (served.failures, served.trouble) = (0, None),
+            Walked::Failed { why } => {
+                let pause = FIRST_PAUSE.saturating_mul(1 << served.failures.min(16)).min(LONGEST_PAUSE);
+                served.failures += 1;
+                served.not_before = Instant::now() + pause;
+                served.trouble = Some(why);
+            }
+        }
+    }
+
+    fn wants(&self) -> Vec<Want> {
+        let now = Instant::now();
+        let want = |(index, served): (usize, &Served<R>)| {
+            let have = self.taken.values().filter(|taken| **taken == index).count();
+            let have = u32::try_from(have).unwrap_or(u32::MAX);
+            // Who is in trouble is neither given a slot nor promised one.
+            let max = if served.not_before > now { have.min(served.place.max) } else { served.place.max };
+            Want { wanted: served.wanted, have, max, share: served.place.share, priority: served.place.priority }
+        };
+        self.places.iter().enumerate().map(want).collect()
+    }
+
+    fn give_slots(&mut self) {
+        let mut free = if self.is_draining { Vec::new() } else { self.free_slots() };
+        for index in plan(free.len(), &self.wants()) {
+            let Some(slot) = free.pop() else { break };
+            self.start(index, slot);
+        }
+        let left = free.len();
+        // The locks of what is left go before anybody is promised a slot that a local job cannot take then.
+        drop(free);
+        for (served, want) in self.places.iter().zip(self.wants()) {
+            let promised = if self.is_draining { 0 } else { capacity(left, want) };
+            served.capacity.send_if_modified(|known| std::mem::replace(known, promised) != promised);
+        }
+        if self.taken.is_empty() {
+            for done in self.drains.drain(..) {
+                let _left = done.send(());
+            }
+        }
+    }
+
+    /// Slots that nobody has, the lowest number last.
+    fn free_slots(&self) -> Vec<Slot> {
+        let mut free = Vec::new();
+        for number in (0..self.count()).rev().map(SlotNumber) {
+            if self.taken.contains_key(&number) || Record::stands_in(&self.ground.app.places.slot(number)) {
+                continue;
+            }
+            match slots::try_claim_one(&self.ground.app.places, number) {
+                Ok(Some(slot)) => free.push(slot),
+                Ok(None) => {}
+                Err(error) => tracing::error!("{}", chain(&error)),
+            }
+        }
+        free
+    }
+
+    fn start(&mut self, index: usize, slot: Slot) {
+        let number = slot.number;
+        self.taken.insert(number, index);
+        let (ground, place) = (Arc::clone(&self.ground), Arc::clone(&self.places[index].place));
+        self.walks.spawn(async move {
+            let walked = walk(&ground, &place, slot).await;
+            (index, number, walked)
+        });
+    }
+
+    fn start_sweep(&mut self) {
+        while self.sweeps.try_join_next().is_some() {}
+        let count = self.count();
+        for served in &self.places {
+            let (ground, place) = (Arc::clone(&self.ground), Arc::clone(&served.place));
+            self.sweeps.spawn(async move {
+                match sweep(&place.registrar, &ground.names, &ground.app.places, count).await {
+                    Ok(_removed) => {}
+                    Err(error) => tracing::warn!("{}: the sweep waits for the next: {}", place.url, chain(&error)),
+                }
+            });
+        }
+    }
+
+    /// The daemon stops: whoever has no job goes.
+    async fn let_go(&mut self) {
+        for served in &self.places {
+            served.capacity.send_replace(0);
+        }
+        self.stop_idle.send_replace(true);
+        let has_idle = |board: &Self| {
+            let is_idle = |number: &SlotNumber| {
+                let record = Record::read(&board.ground.app.places.slot(*number));
+                !matches!(record, Ok(Some(record)) if matches!(record.state, slots::State::Busy { .. }))
+            };
+            board.taken.keys().any(is_idle)
+        };
+        while has_idle(self) {
+            tokio::select! {
+                Some(walked) = self.walks.join_next() => self.walked(walked),
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+
+    fn state(&self) -> BoardState {
+        let places = self.places.iter().zip(self.wants()).map(|(served, want)| PlaceShown {
+            url: served.place.url.clone(),
+            wanted: served.wanted,
+            have: want.have,
+            capacity: *served.capacity.borrow(),
+            trouble: served.trouble.clone(),
+        });
+        let runners = self.taken.iter().map(|(number, index)| {
+            let record = Record::read(&self.ground.app.places.slot(*number)).ok().flatten();
+            RunnerShown {
+                slot: *number,
+                url: self.places[*index].place.url.clone(),
+                runner: record.as_ref().map(|record| record.runner.to_string()).unwrap_or_default(),
+                state: record.as_ref().map_or("intent", |record| record.state.name()).to_owned(),
+                since: record.map(|record| record.state.since()),
+            }
+        });
+        BoardState { is_draining: self.is_draining, places: places.collect(), runners: runners.collect() }
+    }
+}

@@ -1,0 +1,32 @@
+//! From the forge's demand to runners in slots. One task owns the slots and decides who gets one; one task per place at
+//! the forge listens; one task per runner walks it from its intent to a clean slot.
+//!
+//! ```text
+//!  listen (one per place) ──Wanted──▶ board ──slot──▶ walk: intent ─▶ register ─▶ keeper ─▶ … ─▶ clean ──Ended──▶ board
+//!        ▲ capacity ─────────────────┘                                                                  │
+//!        └── messages: into the ledger, then acknowledged                     sweep: registrations of nobody ──┘
+//! ```
+//!
+//! Whatever dies here, jobs go on: a job is looked after by its keeper, and the slot's record tells the next daemon.
+
+mod adopt;
+mod board;
+mod heard;
+mod keepers;
+mod labels;
+mod listen;
+mod names;
+mod news;
+mod open;
+mod plan;
+mod sweep;
+mod walk;
+
+pub use board::{BoardState, Control, PlaceShown, RunnerShown};
+pub use heard::Heard;
+pub use keepers::{KEEPER_COMMAND, Keepers, Runners, Running, StartFailure};
+pub use labels::Proof;
+pub use listen::Place;
+pub use names::Names;
+pub use open::{Dispatch, DispatchError};
+pub use walk::Pace;

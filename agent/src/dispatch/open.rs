@@ -1,0 +1,147 @@
+//! Puts the dispatch together: places, listeners and the board, from the settings. Sends nothing yet.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hearth_daemon::secrets::Exposure;
+use hearth_daemon::stop::Stop;
+use hearth_daemon::tasks::Tasks;
+use hearth_forge::demand::{AnyDemand, Machine};
+use hearth_forge::{AnyRegistrar, Demand, Github, GithubSettings, InvalidLabels, OpenError, Scope, Surroundings};
+use hearth_host::users;
+use hearth_ledger::Source;
+use tokio::sync::{mpsc, watch};
+
+use super::board::{Board, Control};
+use super::labels::Proof;
+use super::listen::{Listener, Place, read_session};
+use super::walk::Ground;
+use super::{Heard, Keepers, Names, Pace, Runners};
+use crate::app::App;
+use crate::keeper::WORK;
+
+/// What is said to the board and not yet heard.
+const INBOX: usize = 64;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DispatchError {
+    #[error("cannot read or draw the number of this agent at {path}")]
+    Number {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("cannot keep sessions in {path}")]
+    Sessions {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error(transparent)]
+    Open(OpenError),
+    #[error("the labels for {url} cannot be used")]
+    Labels {
+        url: String,
+        #[source]
+        cause: InvalidLabels,
+    },
+}
+
+/// A dispatch that can be started.
+#[derive(Debug)]
+pub struct Dispatch<K: Runners = Keepers> {
+    board: Board<AnyRegistrar, K>,
+    listeners: Vec<(Listener, AnyDemand)>,
+    pub control: Control,
+    /// For questions beside the dispatch: limits, downloads.
+    pub forges: Vec<Github>,
+}
+
+impl<K: Runners> Dispatch<K> {
+    /// Reads secrets and certificates.
+    pub fn open(app: &Arc<App>, runners: K, heard: &Arc<Heard>, proof: &Proof) -> Result<Self, DispatchError> {
+        let machine = users::host_name();
+        let number = app.places.agent_number();
+        let names =
+            Names::open(&number, &machine).map_err(|cause| DispatchError::Number { path: number.clone(), cause })?;
+        let sessions = app.places.sessions();
+        std::fs::create_dir_all(&sessions)
+            .map_err(|cause| DispatchError::Sessions { path: sessions.clone(), cause })?;
+        let (tell, inbox) = mpsc::channel(INBOX);
+        let (mut places, mut listeners, mut forges) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, settings) in app.settings.github.iter().enumerate() {
+            let url = settings.endpoint.web().to_string();
+            let surroundings = Surroundings { clock: Arc::clone(&app.clock), exposure };
+            let github = Github::open(settings, &surroundings).map_err(DispatchError::Open)?;
+            let labels = proof
+                .labels(settings.labels.as_ref())
+                .map_err(|cause| DispatchError::Labels { url: url.clone(), cause })?;
+            let session = sessions.join(format!("{}.json", &blake3::hash(url.as_bytes()).to_hex()[..16]));
+            let machine = Machine {
+                name: machine.clone(),
+                prefix: names.prefix().to_owned(),
+                labels,
+                work_folder: WORK.to_owned(),
+            };
+            let demand = AnyDemand::new(github.clone(), settings, machine, read_session(&session));
+            let (capacity, known) = watch::channel(0);
+            places.push((place(settings, url.clone(), demand.registrar()), capacity));
+            let source = match demand {
+                AnyDemand::ScaleSet(_) => Source::ScaleSet,
+                AnyDemand::Polling(_) => Source::Rest,
+            };
+            let listener = Listener {
+                app: Arc::clone(app),
+                names: names.clone(),
+                heard: Arc::clone(heard),
+                place: index,
+                url,
+                source,
+                session,
+                capacity: known,
+                tell: tell.clone(),
+            };
+            listeners.push((listener, demand));
+            forges.push(github);
+        }
+        let (stop_idle, stop) = watch::channel(false);
+        let pace = Pace { idle_limit: app.settings.runner.idle_limit.to_duration() };
+        let ground = Ground { app: Arc::clone(app), runners: Arc::new(runners), names, pace, stop };
+        let board = Board::new(ground, places, inbox, stop_idle);
+        Ok(Self { board, listeners, control: Control::new(tell), forges })
+    }
+
+    /// Starts its tasks.
+    pub fn start(self, tasks: &Tasks, stop: &Stop) {
+        tasks.spawn("board", self.board.run(stop.clone()));
+        for (listener, demand) in self.listeners {
+            tasks.spawn("listener", listener.run(demand, stop.clone()));
+        }
+    }
+}
+
+/// Who may read a file of secrets.
+fn exposure(file: &File) -> io::Result<Exposure> {
+    const OTHERS_READ: u32 = 0o004;
+    let is_exposed = file.metadata()?.permissions().mode() & OTHERS_READ != 0;
+    Ok(if is_exposed { Exposure::Everybody } else { Exposure::Private })
+}
+
+fn place(settings: &GithubSettings, url: String, registrar: AnyRegistrar) -> Place<AnyRegistrar> {
+    let repository = match settings.endpoint.scope() {
+        Scope::Repository(name) => Some(name.to_string()),
+        Scope::Organization(_) | Scope::Enterprise(_) => None,
+    };
+    Place {
+        url,
+        host: settings.endpoint.host_name(),
+        repository,
+        share: settings.share,
+        priority: settings.priority,
+        max: settings.max.map_or(u32::MAX, u32::from),
+        registrar,
+    }
+}

@@ -1,0 +1,102 @@
+//! The job's summary on its page at the forge: minutes, warm state, hits. Markdown, written once by the completed hook.
+
+use std::fmt::Write;
+
+use hearth_model::{CompileCounts, Millis};
+
+use crate::report::for_markdown;
+use crate::targets::{HandedOut, Lease, Origin, Restored};
+
+/// What the keeper knows when the last step has ended.
+#[derive(Debug, Default)]
+pub struct Account<'a> {
+    pub repository: &'a str,
+    pub class: &'a str,
+    pub machine: &'a str,
+    pub slot: u16,
+    /// Since the started hook.
+    pub ran: Millis,
+    pub lease: Option<&'a Lease>,
+    pub restored: Option<Restored>,
+    /// Why there was no warm target, when it is known.
+    pub why_no_target: Option<&'a str>,
+    pub compile: Option<CompileCounts>,
+    /// Why there was no compile cache.
+    pub why_no_cache: Option<&'a str>,
+}
+
+/// The summary. Names come from the job, and are made harmless.
+pub fn markdown(account: &Account<'_>) -> String {
+    let mut text = String::from("### Hearth\n\n| | |\n| --- | --- |\n");
+    let mut row = |name: &str, value: &str| {
+        let _written = writeln!(text, "| {name} | {} |", for_markdown(value));
+    };
+    row("minutes", &format!("{} so far ({})", account.ran.billable_minutes(), account.ran));
+    row("warm target", &warm(account));
+    row("compile cache", &compile(account));
+    row("place", &format!("slot {} of {}, {}", account.slot, account.machine, account.class));
+    text
+}
+
+fn warm(account: &Account<'_>) -> String {
+    let Some(lease) = account.lease else {
+        return account.why_no_target.unwrap_or("nothing was compiled").to_owned();
+    };
+    match &lease.origin {
+        Origin::Cold { why } => format!("cold: {why}"),
+        Origin::Warm { snapshot, handed_out, .. } => {
+            let commit = snapshot.commit.as_deref().map_or("no commit", |commit| commit.get(..12).unwrap_or(commit));
+            let how = match handed_out {
+                HandedOut::Ready => "renamed",
+                HandedOut::Reflink => "reflinked",
+                HandedOut::Copy => "copied",
+            };
+            let times = account.restored.map_or(0, |counts| counts.restored + counts.renewed);
+            format!(
+                "{} from {commit} of {}, {how} in {}, {times} times restored",
+                snapshot.bytes, snapshot.scope, lease.took
+            )
+        }
+    }
+}
+
+fn compile(account: &Account<'_>) -> String {
+    match (account.compile, account.why_no_cache) {
+        (_, Some(why)) => format!("off: {why}"),
+        (None, None) => "not asked".to_owned(),
+        (Some(counts), None) => {
+            let asked = counts.hits + counts.misses;
+            let ratio = (counts.hits * 100).checked_div(asked).map(|percent| format!(" ({percent} % hits)"));
+            let errors = if counts.errors > 0 { format!(", {} errors", counts.errors) } else { String::new() };
+            format!("{} hits, {} misses{}{errors}", counts.hits, counts.misses, ratio.unwrap_or_default())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_a_table_that_names_cannot_break() {
+        let account = Account {
+            class: "trusted",
+            machine: "a|b\n<script>",
+            slot: 2,
+            ran: Millis(61_000),
+            compile: Some(CompileCounts { requests: 9, hits: 3, misses: 1, uncacheable: 5, errors: 0 }),
+            ..Account::default()
+        };
+        let text = markdown(&account);
+        assert_eq!(text.lines().count(), 8, "{text}");
+        assert!(text.contains("| minutes | 2 so far"), "{text}");
+        assert!(text.contains("3 hits, 1 misses (75 % hits)"), "{text}");
+        assert!(!text.contains("<script>") && text.contains("a\\|b"), "{text}");
+    }
+
+    #[test]
+    fn what_was_not_used_is_said() {
+        let text = markdown(&Account { why_no_cache: Some("switched off"), ..Account::default() });
+        assert!(text.contains("nothing was compiled") && text.contains("off&#58; switched off"), "{text}");
+    }
+}

@@ -1,0 +1,24 @@
+//! The keeper: the process that looks after one runner in one slot, from the start of the runner program to the record
+//! of its job. The daemon starts it and hands it an [`Order`]; from then on it needs nobody. A daemon that is stopped,
+//! killed or upgraded interrupts no job: the keeper goes on, and keeps the books by itself if it has to.
+//!
+//! ```text
+//!  order ─▶ fresh directory ─▶ guard, view, hook socket ─▶ Started ─▶ runner program ─┬─ started hook ─▶ Busy
+//!                                                                                     └─ ends ─▶ books ─▶ Finished
+//! ```
+//!
+//! It never speaks to the forge; registrations are the daemon's.
+
+mod directory;
+mod job;
+mod keep;
+mod order;
+mod outcome;
+mod ownership;
+mod program;
+mod view;
+
+pub use directory::WORK;
+pub use keep::{KeepError, keep};
+pub use order::Order;
+pub use view::Setting;
