@@ -1,11 +1,14 @@
 //! The composition root: the parts of one machine's agent, made in order, each from settings and the parts before it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use hearth_cache_server::{Node, NodeConfig, NodeError, Ownership};
+use hearth_daemon::secrets::Exposure;
+use hearth_forge::{Github, OpenError, Surroundings};
 use hearth_host::clock::SystemClock;
 use hearth_host::{processes, tree};
 use hearth_ledger::{Book, LedgerError, Loss};
@@ -15,6 +18,7 @@ use hearth_trust::Signer;
 use crate::dispatch::Heard;
 use crate::environment::EXECUTION;
 use crate::places::{Places, PlacesError};
+use crate::runner::{Versions, VersionsError};
 use crate::settings::Settings;
 use crate::slots;
 use crate::targets::{Targets, TargetsError};
@@ -65,6 +69,17 @@ impl App {
 
     pub fn signer(&self) -> Signer {
         Signer::from_key(self.signer_key)
+    }
+
+    /// The versions of the runner program. Only machines that take jobs from a forge have any.
+    pub fn runner_versions(&self) -> Result<Versions, VersionsError> {
+        Versions::open(&self.places.runner(), self.settings.runner.clone(), Arc::clone(&self.clock))
+    }
+
+    /// The places at GitHub that this machine serves, in the order of the configuration. Sends nothing.
+    pub fn githubs(&self) -> Result<Vec<Github>, OpenError> {
+        let surroundings = Surroundings { clock: Arc::clone(&self.clock), exposure };
+        self.settings.github.iter().map(|settings| Github::open(settings, &surroundings)).collect()
     }
 
     /// Opens the compile cache node of this state directory in this process: alone in a daemon, shared by the
@@ -128,6 +143,13 @@ impl App {
             }
         }
     }
+}
+
+/// Who may read a file with a secret in it.
+fn exposure(file: &File) -> io::Result<Exposure> {
+    const READ_BY_OTHERS: u32 = 0o004;
+    let is_exposed = file.metadata()?.mode() & READ_BY_OTHERS != 0;
+    Ok(if is_exposed { Exposure::Everybody } else { Exposure::Private })
 }
 
 /// The key that signs job tokens; made once, readable by its owner only.

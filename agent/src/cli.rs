@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -20,6 +21,9 @@ use crate::hooks::{self, HookCommand};
 use crate::keeper::{self, Order};
 use crate::places::Places;
 use crate::report::{self, BudgetsArgs, ReportArgs, Screen, Setting};
+use crate::runner::commands as runner_commands;
+use crate::runner::commands::{InstallArgs, ProgressLines, RunnerCommand};
+use crate::runner::{Installed, Versions};
 use crate::settings::{self, Settings, SettingsArgs};
 use crate::slots;
 use crate::supervision;
@@ -51,6 +55,8 @@ enum Command {
     Budgets(BudgetsArgs),
     #[command(subcommand)]
     Targets(TargetsCommand),
+    #[command(subcommand)]
+    Runner(RunnerCommand),
     #[command(subcommand)]
     Config(ConfigCommand),
     Demo(DemoArgs),
@@ -153,6 +159,7 @@ fn run(command: Command, settings: Settings, environment: Environment) -> anyhow
             Ok(0)
         }
         Command::Targets(command) => answer_targets(command, settings, &environment),
+        Command::Runner(command) => answer_runner(command, settings),
         Command::Upkeep => {
             runtime()?.block_on(crate::upkeep::run_once(settings))?;
             Ok(0)
@@ -197,6 +204,39 @@ fn answer_targets(command: TargetsCommand, settings: Settings, environment: &Env
         }
     }
     Ok(0)
+}
+
+fn answer_runner(command: RunnerCommand, settings: Settings) -> anyhow::Result<u8> {
+    let out = &mut io::stdout().lock();
+    let app = App::open(settings)?;
+    let versions = app.runner_versions()?;
+    match command {
+        RunnerCommand::List { json } => {
+            let form = if json { runner_commands::Form::Json } else { runner_commands::Form::Text };
+            versions.print_list(form, app.clock.as_ref(), out)?;
+        }
+        RunnerCommand::Install(args) => runner_commands::print_installed(install(args, &app, &versions)?, out)?,
+        RunnerCommand::Rollback => versions.print_rollback(out)?,
+        RunnerCommand::Pin { version, .. } => versions.print_pin(version, out)?,
+    }
+    Ok(0)
+}
+
+fn install(args: InstallArgs, app: &App, versions: &Versions) -> anyhow::Result<Installed> {
+    let configured = app.settings.runner.archive.clone().filter(|_| args.version.is_none());
+    if let Some(archive) = args.archive.or(configured) {
+        return Ok(versions.install_archive(&archive, args.sha256)?);
+    }
+    let github = app.githubs()?.into_iter().next();
+    let github =
+        github.context("there is nowhere to get a runner from: name an --archive, or configure a [[github]]")?;
+    let mut lines = ProgressLines::begin(Instant::now());
+    let mut tell = |progress| {
+        if let Some(line) = lines.step(progress, Instant::now()) {
+            let _closed = writeln!(io::stderr().lock(), "hearth: {line}");
+        }
+    };
+    Ok(runtime()?.block_on(versions.install_from_github(&github, args.version, &mut tell))?)
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

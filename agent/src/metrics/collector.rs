@@ -17,6 +17,7 @@ use super::labels::Label;
 use super::latest::Latest;
 use super::reading::{LedgerGauges, Reading, TargetGauges};
 use crate::app::App;
+use crate::runner::{ListedVersion, Trial};
 
 #[derive(Debug)]
 pub(super) struct AgentCollector {
@@ -58,7 +59,8 @@ impl Collector for AgentCollector {
         }
         let slots = [(vec![state("free")], reading.slots_free), (vec![state("busy")], reading.slots_busy)];
         page.register("agent_slots", "Slots of this machine, by state", Value::Gauges(&slots))?;
-        reading.targets.as_ref().map_or(Ok(()), |targets| page.targets(targets))
+        reading.targets.as_ref().map_or(Ok(()), |targets| page.targets(targets))?;
+        reading.runner.as_deref().map_or(Ok(()), |versions| page.runner_versions(versions))
     }
 }
 
@@ -143,6 +145,23 @@ impl Page<'_> {
             (vec![("clone", "none".to_owned())], targets.snapshots - targets.ready),
         ];
         self.register("agent_warm_target_snapshots", "Snapshots, by their clone", Value::Gauges(&snapshots))
+    }
+
+    fn runner_versions(&mut self, versions: &[ListedVersion]) -> fmt::Result {
+        let count = |fits: fn(&Trial) -> bool| versions.iter().filter(|version| fits(&version.trial)).count() as u64;
+        let states = [
+            (vec![state("new")], count(|trial| matches!(trial, Trial::New { .. }))),
+            (vec![state("proved")], count(|trial| matches!(trial, Trial::Proved))),
+            (vec![state("given_up")], count(|trial| matches!(trial, Trial::GivenUp { .. }))),
+        ];
+        let help = "Installed versions of the runner program, by how they did";
+        self.register("agent_runner_versions", help, Value::Gauges(&states))?;
+        let Some(current) = versions.iter().find(|version| version.current) else { return Ok(()) };
+        let named = [(vec![("version", current.version.to_string())], 1)];
+        self.register("agent_runner_version", "1 for the version that the next start takes", Value::Gauges(&named))?;
+        let Some(deadline) = current.deadline else { return Ok(()) };
+        let at = Value::Seconds(instant(deadline.at));
+        self.register("agent_runner_version_deadline_timestamp_seconds", "When GitHub stops taking that version", at)
     }
 
     fn register(&mut self, name: &str, help: &str, value: Value<'_>) -> fmt::Result {

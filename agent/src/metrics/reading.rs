@@ -9,6 +9,7 @@ use super::counters::Counters;
 use super::gauges::{BudgetGauge, budgets, verdicts};
 use crate::app::App;
 use crate::journey::chain;
+use crate::runner::{ListedVersion, VersionsError};
 use crate::slots::{self, Occupancy};
 use crate::targets::ListedSnapshot;
 
@@ -20,6 +21,8 @@ pub(super) struct Reading {
     pub(super) slots_free: u64,
     pub(super) slots_busy: u64,
     pub(super) targets: Option<TargetGauges>,
+    /// Only machines that take jobs from a forge have any.
+    pub(super) runner: Option<Vec<ListedVersion>>,
 }
 
 #[derive(Debug)]
@@ -68,6 +71,8 @@ impl Reader {
         let snapshots = app.targets.snapshots();
         let snapshots =
             snapshots.inspect_err(|error| tracing::warn!("metrics lack the warm targets: {}", chain(error)));
+        let runner = self.read_runner_versions();
+        let runner = runner.inspect_err(|error| tracing::warn!("metrics lack the runner's versions: {}", chain(error)));
         Reading {
             counters: known.counters.clone(),
             ledger: ledger.ok(),
@@ -78,7 +83,15 @@ impl Reader {
                 snapshots: snapshots.len() as u64,
                 ready: snapshots.iter().filter(|snapshot| snapshot.ready).count() as u64,
             }),
+            runner: runner.ok().flatten(),
         }
+    }
+
+    fn read_runner_versions(&self) -> Result<Option<Vec<ListedVersion>>, VersionsError> {
+        if !self.app.places.runner().exists() {
+            return Ok(None);
+        }
+        self.app.runner_versions()?.list().map(Some)
     }
 
     fn read_ledger(&self, known: &mut Known) -> Result<LedgerGauges, LedgerError> {

@@ -12,6 +12,7 @@ use hearth_model::{
 use super::reading::{Reader, Reading};
 use super::*;
 use crate::environment::Environment;
+use crate::runner::{RunnerVersion, sample};
 use crate::settings::{self, HearthFile};
 
 const LINUX: &str = "x86_64-unknown-linux-gnu";
@@ -209,4 +210,25 @@ async fn a_scrape_inside_the_runtime_waits_without_holding_it_up() {
     register(&metrics, Arc::clone(&machine.app));
     let page = Tasks::new(Stop::default()).spawn("scrape", async move { metrics.encode().unwrap() });
     assert!(page.await.unwrap().contains("\nagent_slots{state=\"busy\"} 0\n"));
+}
+
+#[test]
+fn the_runner_program_is_told_of_where_there_is_one() {
+    let machine = Machine::new();
+    let reader = Arc::new(Reader::new(Arc::clone(&machine.app)));
+    assert!(!machine.scrape(&reader).contains("agent_runner"));
+    assert!(!machine.app.places.runner().exists(), "a scrape makes nothing");
+    let archives = tempfile::tempdir().unwrap();
+    let (path, sum) = sample::file(archives.path(), RunnerVersion::new(2, 336, 0));
+    machine.app.runner_versions().unwrap().install_archive(&path, Some(sum)).unwrap();
+    let text = machine.scrape(&reader);
+    let ends_at = sample::BUILT_AT_SECONDS + 30 * 86_400;
+    for line in [
+        "agent_runner_versions{state=\"new\"} 1".to_owned(),
+        "agent_runner_versions{state=\"given_up\"} 0".to_owned(),
+        "agent_runner_version{version=\"2.336.0\"} 1".to_owned(),
+        format!("agent_runner_version_deadline_timestamp_seconds {ends_at}.0"),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
 }

@@ -10,14 +10,14 @@ use super::checksum::Sha256;
 use super::version::{ArchiveName, Packing, Platform, RunnerVersion};
 
 /// When every sample was built.
-pub(super) const BUILT_AT_SECONDS: u64 = 1_700_000_000;
+pub(crate) const BUILT_AT_SECONDS: u64 = 1_700_000_000;
 
-pub(super) fn name(version: RunnerVersion) -> ArchiveName {
+pub(crate) fn name(version: RunnerVersion) -> ArchiveName {
     ArchiveName { platform: Platform::of_this_machine().unwrap(), version, packing: Packing::TarGz }
 }
 
 /// An archive of these files, each with its mode.
-pub(super) fn packed(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
+pub(crate) fn packed(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
     let mut archive = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     for (path, mode, content) in files {
         let mut header = Header::new_gnu();
@@ -30,7 +30,7 @@ pub(super) fn packed(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
 }
 
 /// A whole sample of this version.
-pub(super) fn archive(version: RunnerVersion) -> Vec<u8> {
+pub(crate) fn archive(version: RunnerVersion) -> Vec<u8> {
     packed(&[
         ("bin/Runner.Listener", 0o755, version.to_string().as_bytes()),
         ("externals/node20/bin/node", 0o755, b"node"),
@@ -39,7 +39,7 @@ pub(super) fn archive(version: RunnerVersion) -> Vec<u8> {
 }
 
 /// The same as a file, under the name that GitHub would give it, with its checksum.
-pub(super) fn file(directory: &Path, version: RunnerVersion) -> (PathBuf, Sha256) {
+pub(crate) fn file(directory: &Path, version: RunnerVersion) -> (PathBuf, Sha256) {
     let (path, bytes) = (directory.join(name(version).to_string()), archive(version));
     std::fs::write(&path, &bytes).unwrap();
     (path, Sha256::of(&bytes[..]).unwrap())

@@ -272,6 +272,12 @@ impl Versions {
         Ok(listed.collect())
     }
 
+    /// What GitHub said of each installed version.
+    pub(super) fn answers(&self) -> Result<Vec<(RunnerVersion, Option<DeprecationAnswer>)>, VersionsError> {
+        let (installed, book) = self.look()?;
+        Ok(installed.into_iter().map(|version| (version, book.standing(version).answer)).collect())
+    }
+
     pub(super) fn settings(&self) -> &RunnerSettings {
         &self.settings
     }

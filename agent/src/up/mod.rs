@@ -19,6 +19,7 @@ use hearth_daemon::service_manager::ServiceManager;
 use hearth_daemon::stop::{Stop, StopReason};
 use hearth_daemon::tasks::{Finish, Tasks};
 use hearth_daemon::upkeep::Upkeep;
+use hearth_forge::OpenError;
 use hearth_host::lock::FileLock;
 use hearth_host::{service_manager, signals};
 use tokio::net::TcpListener;
@@ -32,7 +33,11 @@ use crate::environment::Environment;
 use crate::journey::chain;
 use crate::metrics;
 use crate::places::{Places, PlacesError};
+<<<<<<< Updated upstream
 use crate::runner::{Versions, VersionsError};
+=======
+use crate::runner::{self, VersionsError};
+>>>>>>> Stashed changes
 use crate::settings::Settings;
 use crate::upkeep;
 
@@ -59,6 +64,10 @@ pub enum UpError {
         #[source]
         cause: io::Error,
     },
+    #[error(transparent)]
+    Github(OpenError),
+    #[error(transparent)]
+    Runner(VersionsError),
     #[error("what a crash left open cannot be closed in the ledger")]
     Recover(#[source] hearth_ledger::LedgerError),
     #[error("cannot open the cache node")]
@@ -172,6 +181,7 @@ pub async fn run(args: UpArgs, mut settings: Settings, environment: &Environment
     start_desk(&tasks, DeskServer::new(Arc::clone(&app), cache_address, Arc::clone(&wake), board), desk);
     tasks.spawn("admin", admin.serve(stop.clone()));
     tasks.spawn("clones", upkeep::when_rung(Arc::clone(&app), wake, stop.clone()));
+    follow_runner_versions(&tasks, &app)?;
     let regular = Upkeep::new(upkeep::tasks(&app), &numbers, Arc::clone(&app.clock));
     tasks.spawn("upkeep", regular.run(stop.clone()));
     dispatch.start(&tasks, &stop);
@@ -243,6 +253,18 @@ fn service_manager(environment: &Environment) -> Result<ServiceManager, UpError>
     let Some(name) = environment.text("NOTIFY_SOCKET") else { return Ok(ServiceManager::default()) };
     let send = service_manager::notifier(name).map_err(|cause| UpError::Notify { name: name.to_owned(), cause })?;
     Ok(ServiceManager::new(send))
+}
+
+/// A machine that takes no jobs from a forge needs no runner program.
+fn follow_runner_versions(tasks: &Tasks, app: &App) -> Result<(), UpError> {
+    let githubs = app.githubs().map_err(UpError::Github)?;
+    if githubs.is_empty() && app.settings.runner.archive.is_none() {
+        return Ok(());
+    }
+    let versions = app.runner_versions().map_err(UpError::Runner)?;
+    let github = githubs.into_iter().next();
+    tasks.spawn("runner versions", runner::follow(versions, github, Arc::default(), tasks.stop().clone()));
+    Ok(())
 }
 
 fn take_lock(places: &Places) -> Result<FileLock, UpError> {
