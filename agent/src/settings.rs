@@ -27,7 +27,6 @@ pub struct HearthFile {
     /// The places at GitHub that this machine serves.
     pub github: Vec<GithubFile>,
     pub runner: RunnerFile,
-    pub github: Vec<GithubFile>,
     pub targets: TargetsFile,
     pub compiler_cache: CompilerCacheFile,
     pub cache: CacheFile,
@@ -130,7 +129,6 @@ pub struct Settings {
     pub github: Vec<GithubSettings>,
     pub runner: RunnerSettings,
     /// The places that this machine serves.
-    pub github: Vec<GithubSettings>,
     pub file: HearthFile,
 }
 
@@ -148,8 +146,6 @@ pub enum SettingsError {
     Github(InvalidSettings),
     #[error(transparent)]
     Runner(RunnerSettingsError),
-    #[error(transparent)]
-    Github(InvalidSettings),
     #[error("report.zone names {zone}")]
     Zone {
         zone: String,
@@ -199,8 +195,6 @@ pub fn check(file: HearthFile, environment: &Environment) -> Result<Settings, Se
     let github = file.github.iter().cloned().map(GithubFile::check).collect::<Result<Vec<_>, _>>();
     let github = github.map_err(SettingsError::Github)?;
     let runner = file.runner.check().map_err(SettingsError::Runner)?;
-    let github = file.github.iter().cloned().map(GithubFile::check).collect::<Result<_, _>>();
-    let github = github.map_err(SettingsError::Github)?;
     let zone = &file.report.zone;
     hearth_ledger::Period::month("2026-01", zone)
         .map_err(|cause| SettingsError::Zone { zone: zone.clone(), cause: Box::new(cause) })?;
@@ -211,11 +205,7 @@ pub fn check(file: HearthFile, environment: &Environment) -> Result<Settings, Se
     }
     let default = || environment.default_state(users::effective_uid());
     let state = file.state.clone().or_else(default).ok_or(SettingsError::NoState)?;
-<<<<<<< Updated upstream
     Ok(Settings { state: absolute(&state), limits, github, runner, file })
-=======
-    Ok(Settings { state: absolute(&state), limits, runner, github, file })
->>>>>>> Stashed changes
 }
 
 pub fn load(args: &SettingsArgs, environment: &Environment) -> Result<Settings, SettingsError> {

@@ -33,11 +33,7 @@ use crate::environment::Environment;
 use crate::journey::chain;
 use crate::metrics;
 use crate::places::{Places, PlacesError};
-<<<<<<< Updated upstream
-use crate::runner::{Versions, VersionsError};
-=======
-use crate::runner::{self, VersionsError};
->>>>>>> Stashed changes
+use crate::runner::{self, Versions, VersionsError};
 use crate::settings::Settings;
 use crate::upkeep;
 
