@@ -128,7 +128,6 @@ pub struct Settings {
     pub limits: Limits,
     pub github: Vec<GithubSettings>,
     pub runner: RunnerSettings,
-    /// The places that this machine serves.
     pub file: HearthFile,
 }
 

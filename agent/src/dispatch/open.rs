@@ -1,16 +1,13 @@
 //! Puts the dispatch together: places, listeners and the board, from the settings. Sends nothing yet.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hearth_daemon::secrets::Exposure;
 use hearth_daemon::stop::Stop;
 use hearth_daemon::tasks::Tasks;
 use hearth_forge::demand::{AnyDemand, Machine};
-use hearth_forge::{AnyRegistrar, Demand, Github, GithubSettings, InvalidLabels, OpenError, Scope, Surroundings};
+use hearth_forge::{AnyRegistrar, Demand, Github, GithubSettings, InvalidLabels, OpenError, Scope};
 use hearth_host::users;
 use hearth_ledger::Source;
 use tokio::sync::{mpsc, watch};
@@ -72,10 +69,9 @@ impl<K: Runners> Dispatch<K> {
             .map_err(|cause| DispatchError::Sessions { path: sessions.clone(), cause })?;
         let (tell, inbox) = mpsc::channel(INBOX);
         let (mut places, mut listeners, mut forges) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, settings) in app.settings.github.iter().enumerate() {
+        let githubs = app.githubs().map_err(DispatchError::Open)?;
+        for (index, (settings, github)) in app.settings.github.iter().zip(githubs).enumerate() {
             let url = settings.endpoint.web().to_string();
-            let surroundings = Surroundings { clock: Arc::clone(&app.clock), exposure };
-            let github = Github::open(settings, &surroundings).map_err(DispatchError::Open)?;
             let labels = proof
                 .labels(settings.labels.as_ref())
                 .map_err(|cause| DispatchError::Labels { url: url.clone(), cause })?;
@@ -121,13 +117,6 @@ impl<K: Runners> Dispatch<K> {
             tasks.spawn("listener", listener.run(demand, stop.clone()));
         }
     }
-}
-
-/// Who may read a file of secrets.
-fn exposure(file: &File) -> io::Result<Exposure> {
-    const OTHERS_READ: u32 = 0o004;
-    let is_exposed = file.metadata()?.permissions().mode() & OTHERS_READ != 0;
-    Ok(if is_exposed { Exposure::Everybody } else { Exposure::Private })
 }
 
 fn place(settings: &GithubSettings, url: String, registrar: AnyRegistrar) -> Place<AnyRegistrar> {

@@ -19,7 +19,6 @@ use hearth_daemon::service_manager::ServiceManager;
 use hearth_daemon::stop::{Stop, StopReason};
 use hearth_daemon::tasks::{Finish, Tasks};
 use hearth_daemon::upkeep::Upkeep;
-use hearth_forge::OpenError;
 use hearth_host::lock::FileLock;
 use hearth_host::{service_manager, signals};
 use tokio::net::TcpListener;
@@ -33,7 +32,7 @@ use crate::environment::Environment;
 use crate::journey::chain;
 use crate::metrics;
 use crate::places::{Places, PlacesError};
-use crate::runner::{self, Versions, VersionsError};
+use crate::runner::{self, VersionsError};
 use crate::settings::Settings;
 use crate::upkeep;
 
@@ -60,10 +59,6 @@ pub enum UpError {
         #[source]
         cause: io::Error,
     },
-    #[error(transparent)]
-    Github(OpenError),
-    #[error(transparent)]
-    Runner(VersionsError),
     #[error("what a crash left open cannot be closed in the ledger")]
     Recover(#[source] hearth_ledger::LedgerError),
     #[error("cannot open the cache node")]
@@ -177,9 +172,13 @@ pub async fn run(args: UpArgs, mut settings: Settings, environment: &Environment
     start_desk(&tasks, DeskServer::new(Arc::clone(&app), cache_address, Arc::clone(&wake), board), desk);
     tasks.spawn("admin", admin.serve(stop.clone()));
     tasks.spawn("clones", upkeep::when_rung(Arc::clone(&app), wake, stop.clone()));
-    follow_runner_versions(&tasks, &app)?;
     let regular = Upkeep::new(upkeep::tasks(&app), &numbers, Arc::clone(&app.clock));
     tasks.spawn("upkeep", regular.run(stop.clone()));
+    if !dispatch.forges.is_empty() || app.settings.runner.archive.is_some() {
+        // Any place will do: they all offer the same.
+        let (versions, github) = (app.runner_versions().map_err(UpError::Versions)?, dispatch.forges.first().cloned());
+        tasks.spawn("runner versions", runner::follow(versions, github, Arc::default(), stop.clone()));
+    }
     dispatch.start(&tasks, &stop);
 
     let running = Running::new(admin_address, cache_address);
@@ -212,9 +211,7 @@ pub async fn run(args: UpArgs, mut settings: Settings, environment: &Environment
 /// Everything that listens to forges. Sends nothing yet.
 async fn open_dispatch(app: &Arc<App>, environment: &Environment) -> Result<Dispatch, UpError> {
     let own = std::env::current_exe().map_err(UpError::Own)?;
-    let clock = Arc::clone(&app.clock);
-    let versions =
-        Versions::open(&app.places.runner(), app.settings.runner.clone(), clock).map_err(UpError::Versions)?;
+    let versions = app.runner_versions().map_err(UpError::Versions)?;
     let proof = Proof::find(app.targets.means()).await;
     let keepers = Keepers::new(own, versions, environment);
     Dispatch::open(app, keepers, &app.heard, &proof).map_err(UpError::Dispatch)
@@ -249,18 +246,6 @@ fn service_manager(environment: &Environment) -> Result<ServiceManager, UpError>
     let Some(name) = environment.text("NOTIFY_SOCKET") else { return Ok(ServiceManager::default()) };
     let send = service_manager::notifier(name).map_err(|cause| UpError::Notify { name: name.to_owned(), cause })?;
     Ok(ServiceManager::new(send))
-}
-
-/// A machine that takes no jobs from a forge needs no runner program.
-fn follow_runner_versions(tasks: &Tasks, app: &App) -> Result<(), UpError> {
-    let githubs = app.githubs().map_err(UpError::Github)?;
-    if githubs.is_empty() && app.settings.runner.archive.is_none() {
-        return Ok(());
-    }
-    let versions = app.runner_versions().map_err(UpError::Runner)?;
-    let github = githubs.into_iter().next();
-    tasks.spawn("runner versions", runner::follow(versions, github, Arc::default(), tasks.stop().clone()));
-    Ok(())
 }
 
 fn take_lock(places: &Places) -> Result<FileLock, UpError> {
