@@ -58,15 +58,9 @@ impl Call {
         }
     }
 
-    /// The page that is asked for, from 1, and its size.
-    pub(crate) fn page(&self) -> Result<(usize, usize), Answer> {
-        let number = |name: &str, default: usize, most: usize| match self.query(name) {
-            None => Ok(default),
-            Some(text) => match text.parse() {
-                Ok(number) if (1..=most).contains(&number) => Ok(number),
-                _ => Err(Answer::invalid(&format!("{name} is not between 1 and {most}"))),
-            },
-        };
-        Ok((number("page", 1, usize::MAX)?, number("per_page", 30, 100)?))
+    /// The page that is asked for, from 1, and its size. Numbers that are none were refused before.
+    pub(crate) fn page(&self) -> (usize, usize) {
+        let number = |name, default| self.query(name).and_then(|text| text.parse().ok()).unwrap_or(default);
+        (number("page", 1), number("per_page", 30))
     }
 }

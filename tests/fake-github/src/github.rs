@@ -19,6 +19,7 @@ use crate::key::AppKey;
 use crate::openapi::OpenApi;
 use crate::options::Options;
 use crate::record::Violation;
+use crate::route::Route;
 use crate::state::{Accounts, Grant, JobId, JobRecord, RunnerRecord, Scope, State, random_token};
 use crate::world::World;
 use crate::{downloads, rest, runner_service, server, service};
@@ -168,6 +169,11 @@ impl FakeGithub {
     /// How many calls each operation had.
     pub fn operations(&self) -> BTreeMap<String, u64> {
         self.read(|state| state.operations().clone())
+    }
+
+    /// All operations of REST that there are here.
+    pub fn rest_operations(&self) -> Vec<String> {
+        self.world.routes.iter().filter(|route| route.is_rest()).map(Route::operation).collect()
     }
 
     /// How many calls came from somebody who had been told to wait.

@@ -164,11 +164,10 @@ async fn handle(world: &Arc<World>, route: &Route, call: &Call) -> Answer {
             let end = tokio::time::Instant::now() + hold;
             loop {
                 changes.mark_unchanged();
-                let mut polled = handler(&mut world.state(), call);
+                let mut polled = world.step(|state| handler(state, call));
                 if matches!(polled, Ok(None)) {
                     // What the poll itself says, its capacity for one, may have set something in motion.
-                    world.pass_time();
-                    polled = handler(&mut world.state(), call);
+                    polled = world.step(|state| handler(state, call));
                 }
                 match polled {
                     Ok(Some(answer)) => return answer,

@@ -36,7 +36,8 @@ pub(crate) async fn run(listener: TcpListener, world: Arc<World>, mut stop: ones
                 }
             }
             _ = ticks.tick() => {
-                world.pass_time();
+                // Time alone has passed.
+                world.step(|_| ());
                 while connections.try_join_next().is_some() {}
             }
             _ = &mut stop => return,

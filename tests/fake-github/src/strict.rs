@@ -14,6 +14,9 @@ const API_VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 /// What the Actions service is asked with.
 const SERVICE_VERSION: &str = "6.0-preview";
 
+const PAGING: [&str; 2] = ["per_page", "page"];
+const LARGEST_PAGE: usize = 100;
+
 /// The call, or what is wrong with it.
 pub(crate) fn read(
     route: &Route,
@@ -41,16 +44,25 @@ fn parse_query(query: Option<&str>) -> Result<Vec<(String, String)>, String> {
 }
 
 fn check_query(route: &Route, query: &[(String, String)]) -> Result<(), String> {
-    for (index, (name, _)) in query.iter().enumerate() {
+    for (index, (name, value)) in query.iter().enumerate() {
         let of_the_service = route.room == Room::Service && name == "api-version";
         if !of_the_service && !route.query.contains(&name.as_str()) {
             return Err(format!("unknown query parameter `{name}`"));
+        }
+        if PAGING.contains(&name.as_str()) && !is_page(name, value) {
+            return Err(format!("`{name}={value}` is no page"));
         }
         if query[..index].iter().any(|(earlier, _)| earlier == name) {
             return Err(format!("query parameter `{name}` twice"));
         }
     }
     Ok(())
+}
+
+/// GitHub would take the nearest page that there is, and nobody would know.
+fn is_page(name: &str, value: &str) -> bool {
+    let most = if name == "per_page" { LARGEST_PAGE } else { usize::MAX };
+    value.parse().is_ok_and(|number| (1..=most).contains(&number))
 }
 
 fn check_headers(route: &Route, headers: &HeaderMap, query: &[(String, String)]) -> Result<(), String> {
@@ -121,7 +133,8 @@ mod tests {
         body: &str,
     ) -> Option<String> {
         let method = if body.is_empty() { Method::GET } else { Method::POST };
-        let route = Route::new(room, method.clone(), "/x", |_, _| unreachable!()).access(access).query(&["page"]);
+        let route =
+            Route::new(room, method.clone(), "/x", |_, _| unreachable!()).access(access).query(&["page", "per_page"]);
         let headers =
             headers.iter().map(|(name, value)| ((*name).try_into().unwrap(), value.parse().unwrap())).collect();
         let incoming =
@@ -140,6 +153,9 @@ mod tests {
         check("page=2", &[], "", Some("no `User-Agent`; GitHub refuses those"));
         check("pages=2", &[agent], "", Some("unknown query parameter `pages`"));
         check("page=2&page=3", &[agent], "", Some("query parameter `page` twice"));
+        check("page=0", &[agent], "", Some("`page=0` is no page"));
+        check("per_page=100", &[agent], "", None);
+        check("per_page=101", &[agent], "", Some("`per_page=101` is no page"));
         check("page=%zz", &[agent], "", Some("`page=%zz` is no parameter"));
         check("api-version=6.0-preview", &[agent], "", Some("unknown query parameter `api-version`"));
         check(

@@ -41,16 +41,18 @@ impl World {
         result
     }
 
-    /// Lets the service act on what time alone has changed, and wakes whoever waits when it did.
-    pub(crate) fn pass_time(&self) {
+    /// As [`World::change`], for what often changes nothing: wakes others only when something moved.
+    pub(crate) fn step<T>(&self, step: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state();
         let before = state.moves;
+        let result = step(&mut state);
         state.dispatch(self.clock.now());
         let moved = state.moves != before;
         drop(state);
         if moved {
             self.wake();
         }
+        result
     }
 
     fn wake(&self) {

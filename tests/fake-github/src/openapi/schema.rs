@@ -93,6 +93,12 @@ fn references(schema: &Value) -> Vec<String> {
     }
 }
 
+/// Owners of installations, of which the description demands at one place that they be both kinds at once.
+fn is_a_choice(all: &Value) -> bool {
+    let titles: Vec<_> = all.as_array().into_iter().flatten().filter_map(|schema| schema["title"].as_str()).collect();
+    titles == ["Simple User", "Enterprise"]
+}
+
 /// A schema, or a part of one, in the words of JSON Schema draft 4.
 fn convert(schema: &Value) -> Value {
     match schema {
@@ -111,6 +117,9 @@ fn convert(schema: &Value) -> Value {
                         let reference = value.as_str().and_then(|reference| reference.strip_prefix(COMPONENTS));
                         let reference = reference.map(|name| format!("#/definitions/{name}"));
                         converted.insert(name.clone(), reference.map_or_else(|| value.clone(), Value::String));
+                    }
+                    "allOf" if is_a_choice(value) => {
+                        converted.insert("anyOf".to_owned(), convert(value));
                     }
                     "enum" => {
                         converted.insert(name.clone(), value.clone());

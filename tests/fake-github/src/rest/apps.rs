@@ -44,7 +44,7 @@ fn caller<'a>(state: &'a State, call: &Call) -> Result<&'a App, Answer> {
 pub(super) fn installations(state: &mut State, call: &Call) -> Result<Answer, Answer> {
     let app = caller(state, call)?;
     let list = app.installations.iter().map(|installation| shape(state, app, installation)).collect();
-    page(state, call, "", list)
+    Ok(page(state, call, "", list))
 }
 
 pub(super) fn installation(state: &mut State, call: &Call) -> Result<Answer, Answer> {
@@ -150,7 +150,7 @@ pub(super) fn repositories(state: &mut State, call: &Call) -> Result<Answer, Ans
     };
     let found = state.accounts.repositories.iter().filter(listed);
     let found = found.map(|repository| shapes::repository(state, repository)).collect();
-    page(state, call, "repositories", found)
+    Ok(page(state, call, "repositories", found))
 }
 
 fn permissions(permissions: &Permissions) -> Value {

@@ -22,7 +22,7 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Answer, Answer> {
     };
     let groups = state.accounts.groups(&scope).into_iter().filter(visible);
     let groups: Vec<_> = groups.map(|group| shape(state, call, &group)).collect();
-    page(state, call, "runner_groups", groups)
+    Ok(page(state, call, "runner_groups", groups))
 }
 
 pub(super) fn get(state: &mut State, call: &Call) -> Result<Answer, Answer> {
@@ -38,7 +38,7 @@ pub(super) fn repositories(state: &mut State, call: &Call) -> Result<Answer, Ans
     };
     let found = state.accounts.repositories.iter().filter(listed);
     let found = found.map(|repository| shapes::repository(state, repository)).collect();
-    page(state, call, "repositories", found)
+    Ok(page(state, call, "repositories", found))
 }
 
 pub(super) fn organizations(state: &mut State, call: &Call) -> Result<Answer, Answer> {
@@ -50,7 +50,7 @@ pub(super) fn organizations(state: &mut State, call: &Call) -> Result<Answer, An
     };
     let found = state.accounts.organizations.iter().filter(listed);
     let found = found.map(|organization| shapes::organization(state, organization)).collect();
-    page(state, call, "organizations", found)
+    Ok(page(state, call, "organizations", found))
 }
 
 fn find(state: &State, call: &Call) -> Result<Group, Answer> {

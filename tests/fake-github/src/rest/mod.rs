@@ -112,15 +112,15 @@ fn of_runs() -> Vec<Route> {
 }
 
 /// One page of a list under its name, with the `Link` to its neighbors.
-fn page(state: &State, call: &Call, name: &str, items: Vec<Value>) -> Result<Answer, Answer> {
-    let (number, size) = call.page()?;
+fn page(state: &State, call: &Call, name: &str, items: Vec<Value>) -> Answer {
+    let (number, size) = call.page();
     let total = items.len();
     let items: Vec<_> = items.into_iter().skip((number - 1).saturating_mul(size)).take(size).collect();
     let last = total.div_ceil(size).max(1);
     let body = if name.is_empty() { items.into() } else { json!({ "total_count": total, name: items }) };
     let answer = Answer::ok(body);
     let links = links(&format!("{}{}", state.base, call.path), &call.query, number, last);
-    Ok(if links.is_empty() { answer } else { answer.header("link", links) })
+    if links.is_empty() { answer } else { answer.header("link", links) }
 }
 
 fn links(address: &str, query: &[(String, String)], number: usize, last: usize) -> String {

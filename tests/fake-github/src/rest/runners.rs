@@ -20,7 +20,7 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Answer, Answer> {
     let scope = state.accounts.known(&call.scope()).ok_or_else(Answer::not_found)?;
     let wanted = |runner: &&RunnerRecord| call.query("name").is_none_or(|name| runner.name == name);
     let runners = state.runners.of(&scope).filter(wanted).map(shape).collect();
-    page(state, call, "runners", runners)
+    Ok(page(state, call, "runners", runners))
 }
 
 pub(super) fn get(state: &mut State, call: &Call) -> Result<Answer, Answer> {

@@ -34,7 +34,7 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Answer, Answer> {
     };
     let mut runs: Vec<_> = state.jobs.runs().filter(wanted).filter_map(|run| shape_of_run(state, run)).collect();
     runs.reverse();
-    page(state, call, "workflow_runs", runs)
+    Ok(page(state, call, "workflow_runs", runs))
 }
 
 pub(super) fn get(state: &mut State, call: &Call) -> Result<Answer, Answer> {
@@ -55,15 +55,15 @@ pub(super) fn jobs(state: &mut State, call: &Call) -> Result<Answer, Answer> {
         Some("all") => false,
         Some(_) => return Err(Answer::invalid("filter is neither latest nor all")),
     };
-    list_jobs(state, call, run, latest.then_some(run.attempt))
+    Ok(list_jobs(state, call, run, latest.then_some(run.attempt)))
 }
 
 pub(super) fn attempt_jobs(state: &mut State, call: &Call) -> Result<Answer, Answer> {
     let run = find(state, call)?;
-    list_jobs(state, call, run, Some(call.id("attempt_number")?))
+    Ok(list_jobs(state, call, run, Some(call.id("attempt_number")?)))
 }
 
-fn list_jobs(state: &State, call: &Call, run: &RunRecord, attempt: Option<u64>) -> Result<Answer, Answer> {
+fn list_jobs(state: &State, call: &Call, run: &RunRecord, attempt: Option<u64>) -> Answer {
     let jobs = run.jobs.iter().filter_map(|id| state.jobs.get(*id));
     let jobs = jobs.filter(|job| attempt.is_none_or(|attempt| job.attempt == attempt));
     let jobs = jobs.map(|job| shape_of_job(state, job)).collect();

@@ -23,7 +23,10 @@ pub(super) fn poll(state: &mut State, call: &Call) -> Result<Option<Answer>, Ans
     };
     let redeliver_after = state.options.redeliver_after;
     let record = state.sets.get_mut(set).ok_or_else(no_set)?;
-    record.capacity = capacity;
+    if record.capacity != capacity {
+        record.capacity = capacity;
+        state.moves += 1;
+    }
     if let Some(session) = record.session.as_mut() {
         session.last_heard = std::time::Instant::now();
     }
