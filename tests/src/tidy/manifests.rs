@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::{Complaint, Tree};
 
 /// Our packages, each with those below it. Nothing points up, and a package that is not here has no place yet.
-const BELOW: [(&str, &[&str]); 10] = [
+const BELOW: [(&str, &[&str]); 11] = [
     ("hearth-model", &[]),
     ("hearth-host", &["hearth-model"]),
     ("fake-github", &[]),
@@ -16,9 +16,18 @@ const BELOW: [(&str, &[&str]); 10] = [
     ("hearth-ledger", &["hearth-model"]),
     ("hearth-daemon", &["hearth-model", "hearth-host"]),
     ("hearth-cache-server", &["hearth-model", "hearth-host", "hearth-trust", "hearth-daemon"]),
+    ("hearth-forge", &["hearth-model", "hearth-daemon"]),
     (
         "hearth",
-        &["hearth-model", "hearth-host", "hearth-trust", "hearth-ledger", "hearth-daemon", "hearth-cache-server"],
+        &[
+            "hearth-model",
+            "hearth-host",
+            "hearth-trust",
+            "hearth-ledger",
+            "hearth-daemon",
+            "hearth-cache-server",
+            "hearth-forge",
+        ],
     ),
     (
         "hearth-tests",
@@ -29,6 +38,7 @@ const BELOW: [(&str, &[&str]); 10] = [
             "hearth-ledger",
             "hearth-daemon",
             "hearth-cache-server",
+            "hearth-forge",
             "hearth",
             "fake-github",
             "fake-runner",

@@ -41,7 +41,8 @@ pub trait Demand: Send {
     fn wait(&mut self, capacity: u32) -> impl Future<Output = Result<Demanded, DemandError>> + Send;
     /// The journal holds everything of this message.
     fn acknowledge(&mut self, message: MessageId) -> impl Future<Output = Result<(), DemandError>> + Send;
-    /// Asks for jobs that are available; answers with those that are ours now. Without an acquire flow: all of them.
+    /// Asks for jobs that are available; answers with those that are ours now. Those of a failed call are told again as
+    /// available. Without an acquire flow: all of them.
     fn acquire(&mut self, requests: &[RequestId]) -> impl Future<Output = Result<Vec<RequestId>, DemandError>> + Send;
     /// Ends the session at the service, so that nobody waits for it to expire.
     fn close(&mut self) -> impl Future<Output = Result<(), DemandError>> + Send;
@@ -69,7 +70,7 @@ pub struct Demanded {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum JobNews {
-    /// Nobody has it yet; ours after [`Demand::acquire`].
+    /// Nobody has it yet; ours after [`Demand::acquire`]. Told again now and then until somebody has it.
     Available { job: JobSeen },
     /// We owe it a runner. Which runner gets it is GitHub's choice.
     Assigned { job: JobSeen },

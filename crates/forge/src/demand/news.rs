@@ -22,7 +22,27 @@ pub(super) fn read(body: &str) -> (Vec<JobNews>, usize) {
     (news, strange)
 }
 
-fn one(message: JobMessage) -> Option<JobNews> {
+/// A job of the list of those that may be acquired.
+pub(super) fn available(message: JobMessage) -> JobNews {
+    JobNews::Available { job: job(message) }
+}
+
+fn one(mut message: JobMessage) -> Option<JobNews> {
+    // Zero and nothing stand for "no runner yet".
+    let runner = message.runner_id.filter(|id| *id != 0).map(RunnerId);
+    let runner_name = message.runner_name.take().filter(|name| !name.is_empty());
+    let (kind, said) = (std::mem::take(&mut message.message_type), std::mem::take(&mut message.result));
+    let job = job(message);
+    match kind.as_str() {
+        "JobAvailable" => Some(JobNews::Available { job }),
+        "JobAssigned" => Some(JobNews::Assigned { job }),
+        "JobStarted" => Some(JobNews::Started { job, runner, runner_name }),
+        "JobCompleted" => Some(JobNews::Completed { job, runner, runner_name, conclusion: conclusion(&said), said }),
+        _ => None,
+    }
+}
+
+fn job(message: JobMessage) -> JobSeen {
     let at = |text: &Option<String>| text.as_deref().and_then(instant);
     let times = JobTimes {
         queued: at(&message.queue_time),
@@ -30,7 +50,7 @@ fn one(message: JobMessage) -> Option<JobNews> {
         started: at(&message.runner_assign_time),
         finished: at(&message.finish_time),
     };
-    let job = JobSeen {
+    JobSeen {
         request: RequestId(message.runner_request_id),
         repository: format!("{}/{}", message.owner_name, message.repository_name),
         job: message.job_id.map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned)),
@@ -40,19 +60,6 @@ fn one(message: JobMessage) -> Option<JobNews> {
         event: message.event_name,
         labels: message.request_labels,
         times,
-    };
-    // Zero and nothing stand for "no runner yet".
-    let runner = message.runner_id.filter(|id| *id != 0).map(RunnerId);
-    let runner_name = message.runner_name.filter(|name| !name.is_empty());
-    match message.message_type.as_str() {
-        "JobAvailable" => Some(JobNews::Available { job }),
-        "JobAssigned" => Some(JobNews::Assigned { job }),
-        "JobStarted" => Some(JobNews::Started { job, runner, runner_name }),
-        "JobCompleted" => {
-            let conclusion = conclusion(&message.result);
-            Some(JobNews::Completed { job, runner, runner_name, conclusion, said: message.result })
-        }
-        _ => None,
     }
 }
 

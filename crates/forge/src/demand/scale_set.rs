@@ -18,7 +18,7 @@ use super::pace::Pace;
 use super::seen::Seen;
 use super::wanted::{Counts, Wanted};
 use super::watchdog::{Trouble, Watchdog};
-use super::{Demand, DemandError, DemandHealth, Demanded, SessionRecord, news};
+use super::{Demand, DemandError, DemandHealth, Demanded, JobNews, SessionRecord, news};
 use crate::call::{CallError, chain};
 use crate::http::backoff;
 use crate::ids::{MessageId, RequestId};
@@ -28,6 +28,8 @@ use crate::wire::{Message, Statistics};
 
 /// How often the counts are asked for while no message brings them.
 const RECONCILE: Duration = Duration::from_mins(5);
+/// How often jobs that nobody took are looked for while the service counts some.
+const UNCLAIMED: Duration = Duration::from_secs(10);
 /// Before the next poll, when the service sends what was acknowledged already.
 const REPEATED: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 const JOB_MESSAGES: &str = "RunnerScaleSetJobMessages";
@@ -47,6 +49,7 @@ pub struct ScaleSet {
     seen: Seen,
     wanted: Wanted,
     reconciled: Duration,
+    asked_unclaimed: Option<Duration>,
     pace: Pace,
     health: Arc<DemandHealth>,
 }
@@ -77,6 +80,7 @@ impl ScaleSet {
             seen: Seen::default(),
             wanted: Wanted::default(),
             reconciled: now,
+            asked_unclaimed: None,
             pace: Pace::default(),
             health: Arc::default(),
         }
@@ -101,7 +105,8 @@ impl ScaleSet {
             let Polled::Message(message) = polled else {
                 self.health.count(Counter::Empty, 1);
                 self.reconcile(capacity).await;
-                return Ok(self.demanded(None, Vec::new()));
+                let jobs = if capacity > 0 { self.unclaimed().await } else { Vec::new() };
+                return Ok(self.demanded(None, jobs));
             };
             let id = MessageId(message.message_id);
             if self.seen.has(id) {
@@ -116,7 +121,7 @@ impl ScaleSet {
         }
     }
 
-    fn demanded(&mut self, message: Option<MessageId>, jobs: Vec<super::JobNews>) -> Demanded {
+    fn demanded(&mut self, message: Option<MessageId>, jobs: Vec<JobNews>) -> Demanded {
         let now = self.now();
         Demanded { message, wanted: self.wanted.runners(now), jobs }
     }
@@ -154,6 +159,23 @@ impl ScaleSet {
             }
         }
         self.watchdog.told(now, self.wanted.statistics(), false, capacity);
+    }
+
+    /// Jobs that were told as available and not acquired, by this process or the last one: nobody announces them again.
+    async fn unclaimed(&mut self) -> Vec<JobNews> {
+        let now = self.now();
+        let due = self.asked_unclaimed.is_none_or(|then| now.saturating_sub(then) >= UNCLAIMED);
+        let Some(open) = self.open.as_ref().filter(|_| due && self.wanted.statistics().total_available_jobs > 0) else {
+            return Vec::new();
+        };
+        self.asked_unclaimed = Some(now);
+        match self.service.acquirable(&open.session).await {
+            Ok(jobs) => jobs.into_iter().map(news::available).collect(),
+            Err(error) => {
+                warn!("cannot look for jobs that nobody took: {}", chain(&error));
+                Vec::new()
+            }
+        }
     }
 
     /// Gives a session up that does not hear.

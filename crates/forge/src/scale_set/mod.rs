@@ -153,9 +153,11 @@ fn as_meant(error: CallError) -> CallError {
     }
 }
 
-/// Whether the service named an exception that ends so. Some of its answers name it in the message alone.
+/// Whether the service named an exception that ends so. Some of its answers name it in the message alone, and in others
+/// the name of a library follows.
 fn says(exception: Option<&str>, message: &str, ending: &str) -> bool {
-    exception.is_some_and(|exception| exception.ends_with(ending)) || message.contains(ending)
+    let name = exception.and_then(|exception| exception.split(',').next());
+    name.is_some_and(|name| name.trim_end().ends_with(ending)) || message.contains(ending)
 }
 
 #[cfg(test)]
@@ -175,7 +177,7 @@ mod tests {
             (Some("GitHub.AgentExistsException"), "", "conflict"),
             (Some("RunnerScaleSetExistsException"), "", "conflict"),
             (None, "GitHub.RunnerScaleSetSessionConflictException: taken", "conflict"),
-            (Some("AgentNotFoundException"), "", "not found"),
+            (Some("GitHub.WebApi.AgentNotFoundException, GitHub.WebApi"), "", "not found"),
             (Some("JobStillRunningException"), "", "invalid"),
             (None, "a label is too long", "invalid"),
         ] {

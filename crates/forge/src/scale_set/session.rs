@@ -13,7 +13,7 @@ use crate::credentials::{expiry, header};
 use crate::endpoint::extended;
 use crate::http::{Answer, Repeat, Request, renewal};
 use crate::ids::{MessageId, RequestId};
-use crate::wire::{self, List, Message, Statistics};
+use crate::wire::{self, JobMessage, List, Message, Statistics};
 
 /// The queue's token is renewed this long before its end.
 const EARLY: Duration = Duration::from_mins(10);
@@ -127,6 +127,18 @@ impl ScaleSetService {
         let request = Request::new(what, Method::POST, url, Repeat::Never).with_body(&requests);
         let list: List<RequestId> = self.at_queue(session, request).await?.json()?;
         Ok(list.value)
+    }
+
+    /// The jobs that are offered to this scale set and not acquired.
+    pub(crate) async fn acquirable(&self, session: &Session) -> Result<Vec<JobMessage>, CallError> {
+        let set = session.set.to_string();
+        let path = ["_apis", "runtime", "runnerscalesets", &set, "acquirablejobs"];
+        let what = format!("list the jobs that scale set {} may acquire", self.name());
+        let answer = self.call(Ask::new(what, Method::GET, &path, Repeat::Harmless)).await?;
+        if answer.status == 204 {
+            return Ok(Vec::new());
+        }
+        answer.json().map(|list: List<JobMessage>| list.value)
     }
 
     /// A call with the queue's own token.

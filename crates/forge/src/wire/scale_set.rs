@@ -100,6 +100,8 @@ pub(crate) struct Message {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JobMessage {
+    /// Left out where a list says what its entries are.
+    #[serde(default)]
     pub(crate) message_type: String,
     pub(crate) runner_request_id: i64,
     #[serde(default)]
