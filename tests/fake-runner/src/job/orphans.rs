@@ -23,19 +23,21 @@ pub(crate) fn snapshot() -> HashSet<Process> {
 /// Kills what is new since `before` and has this tracking id; says whom, by number.
 pub(crate) fn kill(before: &HashSet<Process>, tracking_id: &str) -> Vec<Process> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
-    let marker = format!("{VARIABLE}={tracking_id}");
-    let is_marked = |pid: i32| {
-        fs::read(format!("/proc/{pid}/environ"))
-            .is_ok_and(|variables| variables.split(|byte| *byte == 0).any(|entry| entry == marker.as_bytes()))
-    };
-    let mut killed: Vec<_> =
-        snapshot().difference(before).filter(|(pid, _)| *pid != own && is_marked(*pid)).cloned().collect();
+    let is_ours = |(pid, _): &&Process| *pid != own && is_marked(*pid, tracking_id);
+    let mut killed: Vec<_> = snapshot().difference(before).filter(is_ours).cloned().collect();
     killed.sort_unstable();
     for pid in killed.iter().filter_map(|(pid, _)| Pid::from_raw(*pid)) {
         // It may have ended by itself meanwhile.
         let _gone = kill_process(pid, Signal::KILL);
     }
     killed
+}
+
+/// By the environment that the process was started with.
+fn is_marked(pid: i32, tracking_id: &str) -> bool {
+    let marker = format!("{VARIABLE}={tracking_id}");
+    let variables = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    variables.split(|byte| *byte == 0).any(|entry| entry == marker.as_bytes())
 }
 
 fn name(pid: i32) -> Option<String> {
@@ -45,11 +47,19 @@ fn name(pid: i32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::process::{Child, Command};
+    use std::time::{Duration, Instant};
 
     use super::*;
 
+    /// A process that is what it will be: right after its start it still has the name of who started it.
     fn sleeper(tracking_id: &str) -> Child {
-        Command::new("sleep").arg("60").env(VARIABLE, tracking_id).spawn().unwrap()
+        let child = Command::new("sleep").arg("60").env(VARIABLE, tracking_id).spawn().unwrap();
+        let (pid, began) = (i32::try_from(child.id()).unwrap(), Instant::now());
+        while name(pid).as_deref() != Some("sleep") || !is_marked(pid, tracking_id) {
+            assert!(began.elapsed() < Duration::from_mins(1), "sleep never began");
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        child
     }
 
     #[test]

@@ -274,12 +274,16 @@ fn a_shutdown_skips_even_what_runs_always_and_the_completed_hook() {
 fn what_a_step_leaves_behind_is_killed_unless_it_hides() {
     let bench = Bench::new();
     let (seen, hidden) = (bench.path("seen"), bench.path("hidden"));
-    let leave =
-        |file: &Path, prefix: &str| format!("{prefix} sleep 61 > /dev/null 2>&1 & echo $! > {}\n", file.display());
+    // Each writes its number itself, so that it is what it will be when the step ends.
+    let leave = |file: &Path, prefix: &str| {
+        let file = file.display();
+        let stays = format!("echo $$ > {file}; while :; do sleep 1; done");
+        format!("{prefix} bash -c '{stays}' > /dev/null 2>&1 &\nuntil [ -s {file} ]; do sleep 0.01; done\n")
+    };
     let leaves = leave(&seen, "") + &leave(&hidden, "RUNNER_TRACKING_ID=");
     let finished = bench.run(&[script("leave", &leaves)]);
     let pid = |file: &Path| fs::read_to_string(file).unwrap().trim().to_owned();
-    assert_says(&finished, &[&format!("Terminate orphan process: pid ({}) (sleep)", pid(&seen))]);
+    assert_says(&finished, &[&format!("Terminate orphan process: pid ({}) (bash)", pid(&seen))]);
     let kill = |pid: &str| Command::new("kill").arg(pid).status().unwrap().success();
     assert!(kill(&pid(&hidden)), "a process without the id is left alone");
 }
