@@ -1,13 +1,12 @@
 //! The daemon's part: what is installed follows what GitHub offers, between jobs and without anybody's doing, and says in
 //! time when it cannot.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_daemon::stop::Stop;
 use hearth_forge::Github;
-use tokio::sync::Notify;
-use tokio::time::sleep;
+use hearth_model::Timestamp;
+use tokio::time::{Instant, sleep};
 
 use super::deadline::Deadline;
 use super::install::Installed;
@@ -18,6 +17,8 @@ use crate::journey::chain;
 const LOOK_EVERY: Duration = Duration::from_hours(1);
 /// After something went wrong.
 const LOOK_AGAIN: Duration = Duration::from_mins(5);
+/// How soon a version that GitHub refused is noticed. Keepers are other processes and note it in the book.
+const NOTICE_WITHIN: Duration = Duration::from_secs(30);
 
 /// How a round went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,24 +28,33 @@ enum Round {
     Badly,
 }
 
-/// Looks for new versions until the stop: at once, every hour, and whenever the bell is rung, because a version was
-/// refused or wants to be replaced. Any place at GitHub will do: they all offer the same.
-pub async fn follow(versions: Versions, github: Option<Github>, bell: Arc<Notify>, stop: Stop) {
-    loop {
-        // A round that is dropped leaves what the next one sweeps.
-        let round = tokio::select! {
-            biased;
-            () = stop.requested() => return,
-            round = look(&versions, github.as_ref()) => round,
-        };
-        let pause = if round == Round::Well { LOOK_EVERY } else { LOOK_AGAIN };
-        // A ring while a round is under way is kept for this turn.
-        tokio::select! {
-            () = stop.requested() => return,
-            () = bell.notified() => {}
-            () = sleep(pause) => {}
+/// Looks for new versions until the stop: at once, every hour, and as soon as GitHub has refused one as too old. Any place
+/// at GitHub will do: they all offer the same.
+pub async fn follow(versions: Versions, github: Option<Github>, stop: Stop) {
+    let rounds = async {
+        loop {
+            let began = versions.now();
+            let round = look(&versions, github.as_ref()).await;
+            let pause = if round == Round::Well { LOOK_EVERY } else { LOOK_AGAIN };
+            let until = Instant::now() + pause;
+            while Instant::now() < until && !is_refused_since(&versions, began).await {
+                sleep(NOTICE_WITHIN).await;
+            }
         }
+    };
+    // A round that is dropped leaves what the next one sweeps.
+    tokio::select! {
+        biased;
+        () = stop.requested() => {}
+        () = rounds => {}
     }
+}
+
+async fn is_refused_since(versions: &Versions, began: Timestamp) -> bool {
+    let versions = versions.clone();
+    let looked = tokio::task::spawn_blocking(move || versions.refused_at()).await;
+    // A book that cannot be read is told of by the next round.
+    matches!(looked, Ok(Ok(Some(at))) if at > began)
 }
 
 async fn look(versions: &Versions, github: Option<&Github>) -> Round {
@@ -103,12 +113,25 @@ impl Versions {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use hearth_daemon::stop::StopReason;
-    use hearth_model::{ManualClock, Timestamp};
+    use hearth_daemon::tasks::Tasks;
+    use hearth_model::ManualClock;
 
     use super::super::sample;
     use super::super::settings::RunnerFile;
     use super::*;
+
+    /// Waits for a state, in the time of the test.
+    async fn until(reached: impl Fn() -> bool) {
+        let waited = async {
+            while !reached() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::time::timeout(LOOK_EVERY, waited).await.expect("it comes within an hour");
+    }
 
     #[tokio::test]
     async fn the_configured_archive_is_there_after_the_first_look_and_older_ones_go() {
@@ -127,16 +150,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_that_went_badly_says_so_and_a_stop_ends_the_following() {
+    async fn a_refused_version_is_followed_at_once_and_a_stop_ends_it() {
         let dir = tempfile::tempdir().unwrap();
-        let (path, _) = sample::file(dir.path(), RunnerVersion::new(2, 336, 0));
-        let file = RunnerFile { archive: Some(path), sha256: Some("ab".repeat(32)), ..RunnerFile::default() };
-        let versions =
-            Versions::open(&dir.path().join("runner"), file.check().unwrap(), Arc::new(ManualClock::default()))
-                .unwrap();
-        assert_eq!(look(&versions, None).await, Round::Badly);
+        let (old, new) = (RunnerVersion::new(2, 335, 0), RunnerVersion::new(2, 336, 0));
+        let (old_path, old_sum) = sample::file(dir.path(), old);
+        let (path, sum) = sample::file(dir.path(), new);
+        std::fs::rename(&path, dir.path().join("later")).unwrap();
+        let file = RunnerFile { archive: Some(path.clone()), sha256: Some(sum.to_string()), ..RunnerFile::default() };
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_800_000_000_000)));
+        let versions = Versions::open(&dir.path().join("runner"), file.check().unwrap(), clock.clone()).unwrap();
+        versions.install_archive(&old_path, Some(old_sum)).unwrap();
+        assert_eq!(look(&versions, None).await, Round::Badly, "the archive is not there yet");
+        std::fs::rename(dir.path().join("later"), &path).unwrap();
         let stop = Stop::default();
+        let following = Tasks::new(stop.clone()).spawn("following", follow(versions.clone(), None, stop.clone()));
+        let current = || versions.current_deadline().unwrap().map(|(version, _)| version);
+        until(|| current() == Some(new)).await;
+        versions.roll_back().unwrap();
+        clock.advance(Duration::from_secs(1));
+        let began = Instant::now();
+        versions.note_start(old, super::super::choose::Started::Refused).unwrap();
+        // Nothing newer is there, so only the round itself shows: it sweeps.
+        let leftover = dir.path().join("runner/incoming/leftover");
+        std::fs::write(&leftover, "x").unwrap();
+        until(|| !leftover.exists()).await;
+        assert!(began.elapsed() < LOOK_AGAIN);
         stop.request(StopReason::Asked);
-        follow(versions, None, Arc::default(), stop).await;
+        following.await.unwrap();
     }
 }

@@ -272,6 +272,12 @@ impl Versions {
         Ok(listed.collect())
     }
 
+    /// When GitHub last refused a version as too old.
+    pub(super) fn refused_at(&self) -> Result<Option<Timestamp>, VersionsError> {
+        let (_, book) = self.look()?;
+        Ok(book.versions.values().filter_map(|standing| standing.refused_at).max())
+    }
+
     /// What GitHub said of each installed version.
     pub(super) fn answers(&self) -> Result<Vec<(RunnerVersion, Option<DeprecationAnswer>)>, VersionsError> {
         let (installed, book) = self.look()?;

@@ -177,7 +177,7 @@ pub async fn run(args: UpArgs, mut settings: Settings, environment: &Environment
     if !dispatch.forges.is_empty() || app.settings.runner.archive.is_some() {
         // Any place will do: they all offer the same.
         let (versions, github) = (app.runner_versions().map_err(UpError::Versions)?, dispatch.forges.first().cloned());
-        tasks.spawn("runner versions", runner::follow(versions, github, Arc::default(), stop.clone()));
+        tasks.spawn("runner versions", runner::follow(versions, github, stop.clone()));
     }
     dispatch.start(&tasks, &stop);
 
