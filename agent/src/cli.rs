@@ -264,3 +264,13 @@ fn in_our_lines(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(report::for_terminal).collect();
     lines.join("\nhearth:     ")
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_does_not_contradict_itself() {
+        super::Cli::command().debug_assert();
+    }
+}

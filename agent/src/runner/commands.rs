@@ -42,10 +42,10 @@ pub enum RunnerCommand {
     /// Start every runner with this version, whatever is newer and however it did
     Pin {
         /// A version that is installed, like 2.336.0
-        #[arg(required_unless_present = "off")]
+        #[arg(id = "wanted", value_name = "VERSION", required_unless_present = "off")]
         version: Option<RunnerVersion>,
         /// Take the newest version that works again
-        #[arg(long, conflicts_with = "version")]
+        #[arg(long, conflicts_with = "wanted")]
         off: bool,
     },
 }
@@ -53,7 +53,7 @@ pub enum RunnerCommand {
 #[derive(Debug, clap::Args)]
 pub struct InstallArgs {
     /// The version that must come of it [default: whatever is on the list]
-    #[arg(conflicts_with_all = ["archive", "sha256"])]
+    #[arg(id = "wanted", value_name = "VERSION", conflicts_with_all = ["archive", "sha256"])]
     pub version: Option<RunnerVersion>,
     /// An archive under the name that GitHub gave it [default: runner.archive]
     #[arg(long, value_name = "FILE")]
@@ -217,6 +217,7 @@ mod tests {
             installed_at: at(8),
             built_at: None,
             bytes: Bytes::mib(600),
+            sha256: Sha256::of(&b"archive"[..]).unwrap(),
             source: "https://example.com/\u{1b}[2J".to_owned(),
         };
         let current = ListedVersion {

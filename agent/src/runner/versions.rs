@@ -13,6 +13,7 @@ use hearth_model::{Bytes, Clock, Timestamp};
 use serde::Serialize;
 
 use super::book::{Book, BookError, Trial, WhyGivenUp};
+use super::checksum::Sha256;
 use super::choose::{self, NoVersion, Started};
 use super::deadline::{Deadline, DeprecationAnswer, Known, NewestOffer, deadline};
 use super::install::{InstallError, Installed, Record};
@@ -94,6 +95,8 @@ pub struct ListedVersion {
     pub installed_at: Timestamp,
     pub built_at: Option<Timestamp>,
     pub bytes: Bytes,
+    /// Of its archive.
+    pub sha256: Sha256,
     pub source: String,
 }
 
@@ -266,6 +269,7 @@ impl Versions {
                 installed_at: record.installed_at,
                 built_at: record.built_at,
                 bytes: record.bytes,
+                sha256: record.sha256,
                 source: record.source,
             })
         });

@@ -5,7 +5,6 @@ use std::fs::File;
 use hearth_model::{ManualClock, Millis};
 use tempfile::TempDir;
 
-use super::super::checksum::Sha256;
 use super::super::sample;
 use super::super::settings::RunnerFile;
 use super::*;
