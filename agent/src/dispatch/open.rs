@@ -16,7 +16,7 @@ use super::board::{Board, Control};
 use super::labels::Proof;
 use super::listen::{Listener, Place, read_session};
 use super::walk::Ground;
-use super::{Heard, Keepers, Names, Pace, Runners};
+use super::{Keepers, Names, Pace, Runners};
 use crate::app::App;
 use crate::keeper::WORK;
 
@@ -53,13 +53,15 @@ pub struct Dispatch<K: Runners = Keepers> {
     board: Board<AnyRegistrar, K>,
     listeners: Vec<(Listener, AnyDemand)>,
     pub control: Control,
-    /// For questions beside the dispatch: limits, downloads.
+    /// For questions beside the dispatch: downloads, limits.
     pub forges: Vec<Github>,
 }
 
 impl<K: Runners> Dispatch<K> {
-    /// Reads secrets and certificates.
-    pub fn open(app: &Arc<App>, runners: K, heard: &Arc<Heard>, proof: &Proof) -> Result<Self, DispatchError> {
+    /// Reads secrets and certificates, and finds out what this machine can prove.
+    pub async fn open(app: &Arc<App>, runners: K) -> Result<Self, DispatchError> {
+        let githubs = app.githubs().map_err(DispatchError::Open)?;
+        let proof = if githubs.is_empty() { None } else { Some(Proof::find(app.targets.means()).await) };
         let machine = users::host_name();
         let number = app.places.agent_number();
         let names =
@@ -68,13 +70,13 @@ impl<K: Runners> Dispatch<K> {
         std::fs::create_dir_all(&sessions)
             .map_err(|cause| DispatchError::Sessions { path: sessions.clone(), cause })?;
         let (tell, inbox) = mpsc::channel(INBOX);
-        let (mut places, mut listeners, mut forges) = (Vec::new(), Vec::new(), Vec::new());
-        let githubs = app.githubs().map_err(DispatchError::Open)?;
+        let forges = githubs.clone();
+        let (mut places, mut listeners) = (Vec::new(), Vec::new());
         for (index, (settings, github)) in app.settings.github.iter().zip(githubs).enumerate() {
+            let Some(proof) = &proof else { break };
             let url = settings.endpoint.web().to_string();
-            let labels = proof
-                .labels(settings.labels.as_ref())
-                .map_err(|cause| DispatchError::Labels { url: url.clone(), cause })?;
+            let labels = proof.labels(settings.labels.as_ref());
+            let labels = labels.map_err(|cause| DispatchError::Labels { url: url.clone(), cause })?;
             let session = sessions.join(format!("{}.json", &blake3::hash(url.as_bytes()).to_hex()[..16]));
             let machine = Machine {
                 name: machine.clone(),
@@ -82,7 +84,7 @@ impl<K: Runners> Dispatch<K> {
                 labels,
                 work_folder: WORK.to_owned(),
             };
-            let demand = AnyDemand::new(github.clone(), settings, machine, read_session(&session));
+            let demand = AnyDemand::new(github, settings, machine, read_session(&session));
             let (capacity, known) = watch::channel(0);
             places.push((place(settings, url.clone(), demand.registrar()), capacity));
             let source = match demand {
@@ -92,7 +94,7 @@ impl<K: Runners> Dispatch<K> {
             let listener = Listener {
                 app: Arc::clone(app),
                 names: names.clone(),
-                heard: Arc::clone(heard),
+                heard: Arc::clone(&app.heard),
                 place: index,
                 url,
                 source,
@@ -101,7 +103,6 @@ impl<K: Runners> Dispatch<K> {
                 tell: tell.clone(),
             };
             listeners.push((listener, demand));
-            forges.push(github);
         }
         let (stop_idle, stop) = watch::channel(false);
         let pace = Pace { idle_limit: app.settings.runner.idle_limit.to_duration() };

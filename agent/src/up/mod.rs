@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 use crate::app::{App, AppError};
 use crate::dashboard;
 use crate::desk::{DeskServer, ServerError};
-use crate::dispatch::{Dispatch, DispatchError, Keepers, Proof};
+use crate::dispatch::{Dispatch, DispatchError, Keepers};
 use crate::environment::Environment;
 use crate::journey::chain;
 use crate::metrics;
@@ -212,9 +212,8 @@ pub async fn run(args: UpArgs, mut settings: Settings, environment: &Environment
 async fn open_dispatch(app: &Arc<App>, environment: &Environment) -> Result<Dispatch, UpError> {
     let own = std::env::current_exe().map_err(UpError::Own)?;
     let versions = app.runner_versions().map_err(UpError::Versions)?;
-    let proof = Proof::find(app.targets.means()).await;
     let keepers = Keepers::new(own, versions, environment);
-    Dispatch::open(app, keepers, &app.heard, &proof).map_err(UpError::Dispatch)
+    Dispatch::open(app, keepers).await.map_err(UpError::Dispatch)
 }
 
 /// The main loop: feeds the watchdog until the stop, then waits for the tasks.
