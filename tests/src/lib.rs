@@ -10,6 +10,7 @@ pub mod far;
 pub mod github;
 pub mod job;
 pub mod repository;
+pub mod served;
 pub mod skip;
 pub mod wait;
 pub mod workspace;

@@ -68,7 +68,9 @@ fn compile(account: &Account<'_>) -> String {
             let asked = counts.hits + counts.misses;
             let ratio = (counts.hits * 100).checked_div(asked).map(|percent| format!(" ({percent} % hits)"));
             let errors = if counts.errors > 0 { format!(", {} errors", counts.errors) } else { String::new() };
-            format!("{} hits, {} misses{}{errors}", counts.hits, counts.misses, ratio.unwrap_or_default())
+            let of = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+            let (hits, misses) = (of(counts.hits, "hit", "hits"), of(counts.misses, "miss", "misses"));
+            format!("{hits}, {misses}{}{errors}", ratio.unwrap_or_default())
         }
     }
 }
@@ -90,7 +92,7 @@ mod tests {
         let text = markdown(&account);
         assert_eq!(text.lines().count(), 8, "{text}");
         assert!(text.contains("| minutes | 2 so far"), "{text}");
-        assert!(text.contains("3 hits, 1 misses (75 % hits)"), "{text}");
+        assert!(text.contains("3 hits, 1 miss (75 % hits)"), "{text}");
         assert!(!text.contains("<script>") && text.contains("a\\|b"), "{text}");
     }
 

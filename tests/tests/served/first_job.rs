@@ -1,0 +1,36 @@
+//! One job from the queue to the record.
+
+use fake_github::Job;
+use fake_github::runner_protocol::JobResult;
+use hearth_ledger::State;
+use hearth_model::{EndBasis, Outcome};
+use hearth_tests::github::nothing_is_violated;
+use hearth_tests::served::{Machine, Served};
+
+use crate::books::ledger;
+
+#[test]
+fn a_job_runs_once_and_stands_in_the_ledger() {
+    let mut served = Served::start(Machine::default());
+    let job = served.github.offer(Job::new("acme/widgets").labels(["self-hosted", "hearth"]).run("env | sort"));
+    served.done(&[job]);
+    served.idle();
+    let record = served.github.job(job).unwrap();
+    assert_eq!((record.acquired, record.completed), (1, 1));
+    assert_eq!(record.result(), Some(JobResult::Succeeded), "{}", record.log);
+    let summary = record.summaries.concat();
+    assert!(summary.contains("Hearth") && summary.contains("minutes"), "{summary}");
+
+    let rows = ledger(&served.world);
+    assert_eq!(rows.len(), 1, "{rows:#?}");
+    let (row, facts) = (&rows[0], rows[0].facts.as_ref().unwrap());
+    assert_eq!(
+        (row.state, row.outcome, row.end_basis),
+        (State::Ended, Some(Outcome::Exited { code: 0 }), EndBasis::Monotonic)
+    );
+    assert_eq!((facts.job.as_str(), facts.workflow.as_deref()), ("build", Some("CI")));
+    assert_eq!(facts.run.run_id, Some(record.run_id));
+    assert_eq!(row.billable_minutes(), Some(1));
+    nothing_is_violated(&served.github);
+    served.stop();
+}

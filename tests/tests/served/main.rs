@@ -1,0 +1,5 @@
+//! A machine that serves GitHub, from outside: the real daemon against the strict fakes.
+
+mod books;
+mod first_job;
+mod warm;
