@@ -53,14 +53,14 @@ impl Default for Machine {
 
 impl Served {
     /// Starts GitHub and the machine's daemon.
-    pub fn start(machine: Machine) -> Self {
+    pub fn start(machine: &Machine) -> Self {
         let mut served = Self::prepare(machine);
         served.up();
         served
     }
 
     /// Everything but the daemon.
-    pub fn prepare(machine: Machine) -> Self {
+    pub fn prepare(machine: &Machine) -> Self {
         let (world, github) = (World::new(), github::start(machine.options.clone()));
         let key = world.path("app.pem");
         write_secret(&key, &github.app_key().pkcs1_pem());
@@ -73,17 +73,18 @@ impl Served {
             let value = own.get(name).map(|value| value.to_string_lossy().into_owned());
             value.map(|value| format!("{name} = {value:?}\n")).unwrap_or_default()
         };
+        let quoted = |path: &std::path::Path| format!("{:?}", path.to_string_lossy());
         let text = format!(
-            "[slots]\ncount = {}\n\n[runner]\narchive = {:?}\nsha256 = {:?}\nidle_limit = {:?}\n\n[runner.env]\n{}{}\n\
-             [[github]]\nurl = {:?}\napp = {{ client_id = {:?}, private_key_file = {key:?} }}\n{}\n",
+            "[slots]\ncount = {}\n\n[runner]\narchive = {}\nsha256 = {:?}\nidle_limit = {:?}\n\n[runner.env]\n{}{}\n\
+             [[github]]\nurl = {:?}\napp = {{ client_id = {client_id:?}, private_key_file = {} }}\n{}\n",
             machine.slots,
-            runner.path,
+            quoted(&runner.path),
             runner.sha256,
             machine.idle_limit,
             variable("PATH"),
             variable("RUSTUP_HOME"),
             github.url_of(&Scope::Organization(ORGANIZATION.to_owned())),
-            client_id,
+            quoted(&key),
             machine.github,
         );
         fs::write(&configuration, text).expect("a file can be written");
@@ -161,14 +162,14 @@ impl Served {
 
     /// Everything that daemon, keepers and runner programs have said.
     pub fn said(&mut self) -> String {
-        let mut said = self.daemon.as_ref().map(Running::stderr).unwrap_or_default();
+        let mut said = vec![self.daemon.as_ref().map(Running::stderr).unwrap_or_default()];
         for slot in entries(&self.world.state().join("slots")) {
-            for log in ["keeper.log", "runner.log"] {
-                let text = fs::read_to_string(slot.join(log)).unwrap_or_default();
-                said += &format!("\n--- {}\n{text}", slot.join(log).display());
+            for log in ["keeper.log", "runner.log"].map(|name| slot.join(name)) {
+                let text = fs::read_to_string(&log).unwrap_or_default();
+                said.push(format!("--- {}\n{text}", log.display()));
             }
         }
-        said
+        said.join("\n")
     }
 
     /// The slots' records, by the name of their state; none of a clean slot.

@@ -11,7 +11,7 @@ use crate::books::ledger;
 
 #[test]
 fn a_job_runs_once_and_stands_in_the_ledger() {
-    let mut served = Served::start(Machine::default());
+    let mut served = Served::start(&Machine::default());
     let job = served.github.offer(Job::new("acme/widgets").labels(["self-hosted", "hearth"]).run("env | sort"));
     served.done(&[job]);
     served.idle();

@@ -47,7 +47,7 @@ fn ran(served: &mut Served, job: Job) -> JobRecord {
 
 #[test]
 fn another_slot_goes_on_with_what_one_has_built() {
-    let mut served = Served::start(Machine::default());
+    let mut served = Served::start(&Machine::default());
     let repository = project(&served);
     let build = "cargo build --workspace -v && cargo run -q -p app";
     let first = ran(&mut served, job(&repository).run(build));
@@ -73,7 +73,7 @@ fn another_slot_goes_on_with_what_one_has_built() {
 
 #[test]
 fn what_one_slot_has_compiled_another_finds_in_the_cache() {
-    let mut served = Served::start(Machine::default());
+    let mut served = Served::start(&Machine::default());
     let repository = project(&served);
     // Incremental compilations and programs are not sccache's: what is left is the library.
     let build = "cargo build --workspace --release -v 2>&1 | sed 's/^ *Compiling/BUILT/'";
@@ -91,7 +91,7 @@ fn what_one_slot_has_compiled_another_finds_in_the_cache() {
 
 #[test]
 fn a_job_sees_nothing_of_another_slot_nor_of_what_is_ours() {
-    let mut served = Served::start(Machine::default());
+    let mut served = Served::start(&Machine::default());
     let state = served.world.state().display().to_string();
     let secret = served.world.state().join("slots/0/job/home/secret");
     let first = served.github.offer(Job::new("acme/widgets").labels(["hearth"]).run("echo mine > ~/secret && sleep 2"));
