@@ -3,70 +3,29 @@
 //! it refuses what the real one refuses: whatever is asked wrongly is answered by an error and noted as a violation.
 //!
 //! ```text
-//! server (socket) ─▶ pipeline ─▶ route ─▶ rest | service | runner_service | downloads ─▶ state
-//!                     │  strict, openapi, faults, access, limits
+//! socket ─▶ pipeline ─▶ route ─▶ rest | service | runner_service | downloads ─▶ state
+//!              │  strict, openapi, faults, access, limits
+//! ```
+//!
+//! A test starts one, points the agent at it, and waits for what should come of it:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use fake_github::{FakeGithub, FaultKind, Injection, Job, Options};
+//!
+//! let github = FakeGithub::start(Options::default())?;
+//! github.inject(Injection::of(FaultKind::LostAnswer).on("generatejitconfig"));
+//! let job = github.offer(Job::new("acme/widgets").labels(["self-hosted", "linux"]).run("cargo test"));
+//! assert!(github.until(|state| state.job(job).is_some_and(|job| job.is_done()), Duration::from_mins(1)));
+//! assert_eq!(github.job(job).map(|job| job.acquired), Some(1));
+//! assert!(github.runners().is_empty() && github.violations().is_empty());
+//! # Ok::<(), std::io::Error>(())
 //! ```
 
 pub mod runner_protocol;
 
 #[cfg(feature = "server")]
-mod answer;
-#[cfg(feature = "server")]
-mod call;
-#[cfg(feature = "server")]
-mod clock;
-#[cfg(feature = "server")]
-mod downloads;
-#[cfg(feature = "server")]
-mod faults;
-#[cfg(feature = "server")]
-mod github;
-#[cfg(feature = "server")]
-mod job;
-#[cfg(feature = "server")]
-mod jwt;
-#[cfg(feature = "server")]
-mod key;
-#[cfg(feature = "server")]
-mod limiting;
-#[cfg(feature = "server")]
-mod openapi;
-#[cfg(feature = "server")]
-mod options;
-#[cfg(feature = "server")]
-mod pipeline;
-#[cfg(feature = "server")]
-mod record;
-#[cfg(feature = "server")]
-mod registration;
-#[cfg(feature = "server")]
-mod rest;
-#[cfg(feature = "server")]
-mod route;
-#[cfg(feature = "server")]
-mod runner_service;
-#[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
-mod service;
-#[cfg(feature = "server")]
-mod state;
-#[cfg(feature = "server")]
-mod strict;
-#[cfg(feature = "server")]
-mod world;
-
-#[cfg(feature = "server")]
-pub use {
-    faults::{FaultKind, Faults, Injection},
-    github::{ALL_SCOPES, FakeGithub},
-    job::Job,
-    key::AppKey,
-    options::{Checksum, Deprecation, Flow, Options, RequestIds, RunnerApplication},
-    record::Violation,
-    state::{
-        Accounts, App, Enterprise, Group, Installation, JobId, JobRecord, Level, Members, Organization, Permissions,
-        Phase, RanOn, Removal, Repository, RunRecord, RunnerRecord, ScaleSetRecord, Scope, State, Visibility,
-        hearth_permissions,
-    },
-};
+pub use server::*;
