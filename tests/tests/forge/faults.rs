@@ -18,7 +18,7 @@ const ROUNDS: usize = 400;
 fn faults(seed: u64) -> Faults {
     let slow = [FaultKind::SecondaryLimit, FaultKind::TooManyRequests];
     let kinds = FaultKind::ALL.into_iter().filter(|kind| !slow.contains(kind));
-    kinds.fold(Faults::random(seed), |faults, kind| faults.rate(kind, 0.04)).at_most(2)
+    kinds.fold(Faults::random(seed), |faults, kind| faults.rate(kind, 0.06)).at_most(2)
 }
 
 /// What an agent does, in the least: journal, acknowledge, acquire, one runner for each that is wanted.
@@ -90,7 +90,7 @@ async fn check(seed: u64, flow: Flow) {
     let mut rounds = 0;
     while !place.github.jobs().iter().all(fake_github::JobRecord::is_done) {
         rounds += 1;
-        assert!(rounds < ROUNDS, "seed {seed}: {:#?}", place.github.jobs());
+        assert!(rounds < ROUNDS, "seed {seed} hangs: {:?}", agent.demand.health().counts());
         agent.round().await;
     }
     place.github.set_faults(Faults::none());
@@ -99,12 +99,13 @@ async fn check(seed: u64, flow: Flow) {
     agent.demand.close().await.unwrap();
 
     let jobs = place.github.jobs();
-    assert!(jobs.iter().all(|job| (job.acquired, job.completed) == (1, 1)), "seed {seed}: {jobs:#?}");
+    let wrong: Vec<_> = jobs.iter().filter(|job| (job.acquired, job.completed) != (1, 1)).collect();
+    assert!(wrong.is_empty(), "seed {seed}: {wrong:#?}");
     let distinct: BTreeSet<_> = agent.journal.iter().collect();
     assert_eq!(distinct.len(), agent.journal.len(), "seed {seed}: told twice: {:#?}", agent.journal);
     assert!(place.github.runners().is_empty(), "seed {seed}");
     assert!(!place.github.read(|state| state.scale_sets().any(ScaleSetRecord::has_session)), "seed {seed}");
-    assert!(place.github.faults().len() > 5, "seed {seed} was too kind: {:?}", place.github.faults());
+    assert!(place.github.faults().len() >= 5, "seed {seed} was too kind: {:?}", place.github.faults());
     place.is_content();
 }
 

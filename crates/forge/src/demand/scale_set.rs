@@ -165,12 +165,16 @@ impl ScaleSet {
     async fn unclaimed(&mut self) -> Vec<JobNews> {
         let now = self.now();
         let due = self.asked_unclaimed.is_none_or(|then| now.saturating_sub(then) >= UNCLAIMED);
-        let Some(open) = self.open.as_ref().filter(|_| due && self.wanted.statistics().total_available_jobs > 0) else {
+        let Some(open) = self.open.as_ref().filter(|_| due && self.wanted.has_unclaimed()) else {
             return Vec::new();
         };
         self.asked_unclaimed = Some(now);
         match self.service.acquirable(&open.session).await {
-            Ok(jobs) => jobs.into_iter().map(news::available).collect(),
+            Ok(jobs) => {
+                let jobs: Vec<JobNews> = jobs.into_iter().map(news::available).collect();
+                self.wanted.unclaimed(jobs.iter().map(|news| news.job().request));
+                jobs
+            }
             Err(error) => {
                 warn!("cannot look for jobs that nobody took: {}", chain(&error));
                 Vec::new()

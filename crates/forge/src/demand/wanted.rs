@@ -1,7 +1,7 @@
 //! How many runners the service wants. It counts them itself; when its count denies the jobs that it delivers with it,
 //! those are counted for a while. Pure: times are on the clock that only goes forward.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::JobNews;
@@ -19,6 +19,8 @@ const OPEN_LIMIT: usize = 4_096;
 pub(super) struct Wanted {
     statistics: Statistics,
     open: BTreeMap<RequestId, Open>,
+    /// Told as available, and nobody has them as far as we know.
+    offered: BTreeSet<RequestId>,
     distrusted: Option<Duration>,
 }
 
@@ -44,8 +46,11 @@ impl Wanted {
         let mut begun = BTreeMap::new();
         for news in jobs {
             let request = news.job().request;
+            self.offered.remove(&request);
             match news {
-                JobNews::Available { .. } => {}
+                JobNews::Available { .. } => {
+                    self.offered.insert(request);
+                }
                 JobNews::Assigned { .. } => {
                     begun.insert(request, Open::Assigned(now));
                 }
@@ -63,6 +68,9 @@ impl Wanted {
         while self.open.len() > OPEN_LIMIT {
             self.open.pop_first();
         }
+        while self.offered.len() > OPEN_LIMIT {
+            self.offered.pop_first();
+        }
         if denied {
             self.distrusted = Some(now);
             return Counts::Contradict;
@@ -71,6 +79,17 @@ impl Wanted {
             self.distrusted = None;
         }
         Counts::Agree
+    }
+
+    /// Whether jobs may wait for somebody to acquire them. The count alone may be a zero that is not true.
+    pub(super) fn has_unclaimed(&self) -> bool {
+        self.statistics.total_available_jobs > 0 || !self.offered.is_empty()
+    }
+
+    /// The jobs that wait to be acquired: these and no others.
+    pub(super) fn unclaimed(&mut self, requests: impl Iterator<Item = RequestId>) {
+        self.offered = requests.take(OPEN_LIMIT).collect();
+        self.statistics.total_available_jobs = u32::try_from(self.offered.len()).unwrap_or(u32::MAX);
     }
 
     pub(super) fn statistics(&self) -> Statistics {
@@ -149,6 +168,19 @@ mod tests {
         wanted.told(NOW, counts(0), &[assigned(1), assigned(2)]);
         wanted.told(NOW, counts(1), &[]);
         assert_eq!(wanted.runners(NOW), 1);
+    }
+
+    #[test]
+    fn an_offer_stands_until_somebody_has_it_whatever_the_counts_say() {
+        let mut wanted = Wanted::default();
+        let available = |request| JobNews::Available { job: job(request) };
+        wanted.told(NOW, counts(0), &[available(1), available(2), available(3)]);
+        wanted.told(NOW, counts(1), &[assigned(1)]);
+        assert!(wanted.has_unclaimed());
+        wanted.unclaimed([RequestId(3)].into_iter());
+        assert!(wanted.has_unclaimed());
+        wanted.unclaimed(std::iter::empty());
+        assert!(!wanted.has_unclaimed(), "another set has them");
     }
 
     #[test]
