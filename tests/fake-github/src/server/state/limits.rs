@@ -181,6 +181,15 @@ mod tests {
     }
 
     #[test]
+    fn calls_at_once_are_counted_while_they_run() {
+        let mut limits = Limits::default();
+        assert!(limits.begin("a", 1) && !limits.begin("a", 1) && limits.begin("b", 1));
+        limits.end("a");
+        limits.end("a");
+        assert!(limits.begin("a", 1));
+    }
+
+    #[test]
     fn who_was_told_to_wait_and_did_not_is_noticed() {
         let mut limits = Limits::default();
         let now = Clock::default().now();
