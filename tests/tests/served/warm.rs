@@ -40,7 +40,7 @@ fn ran(served: &mut Served, job: Job) -> JobRecord {
     let id: JobId = served.github.offer(job);
     served.done(&[id]);
     served.idle();
-    let record = served.github.job(id).unwrap();
+    let record = served.github.job(id).expect("a job that was offered is known");
     assert_eq!(record.result(), Some(JobResult::Succeeded), "{}\n{}", record.log, served.said());
     record
 }
@@ -82,7 +82,7 @@ fn what_one_slot_has_compiled_another_finds_in_the_cache() {
     let lock = served.take_slot(0);
     // Another lane: nothing is warm but the cache.
     let second = ran(&mut served, job(&repository).key("two").run(build));
-    assert_eq!(second.log.matches("BUILT").count(), 2, "{}", second.log);
+    assert_eq!(second.log.matches("Z BUILT ").count(), 2, "{}", second.log);
     assert!(second.summaries.concat().contains("1 hit, 0 misses (100 % hits)"), "{:?}", second.summaries);
     drop(lock);
     nothing_is_violated(&served.github);
