@@ -130,7 +130,7 @@ mod tests {
             ("{}", 0, 1),
             ("not json", 0, 1),
             (&format!("[{assigned}]"), 1, 0),
-            (&format!("[{assigned},{{\"messageType\":\"JobDreamt\",\"runnerRequestId\":2}}]"), 1, 1),
+            (&format!("[{assigned},{{\"messageType\":\"JobMoved\",\"runnerRequestId\":2}}]"), 1, 1),
             (&format!("[{{\"messageType\":\"JobAssigned\"}},{assigned}]"), 1, 1),
         ] {
             let (news, passed_over) = read(body);

@@ -247,23 +247,4 @@ pub(crate) fn renewal(lifetime: Millis, early: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_and_have_an_upper_limit() {
-        let (first, most) = (Duration::from_secs(1), Duration::from_secs(10));
-        for (attempt, full) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 10), (64, 10), (u32::MAX, 10)] {
-            let (full, pause) = (Duration::from_secs(full), backoff(attempt, first, most));
-            assert!(full / 2 <= pause && pause <= full, "{attempt}: {pause:?}");
-        }
-    }
-
-    #[test]
-    fn what_lives_shortly_is_renewed_at_half_its_life() {
-        for (lifetime, early, at) in [(3600, 300, 3300), (60, 300, 30), (0, 300, 0)] {
-            let at = Duration::from_secs(at);
-            assert_eq!(renewal(Millis::from_secs(lifetime), Duration::from_secs(early)), at, "{lifetime}");
-        }
-    }
-}
+mod tests;

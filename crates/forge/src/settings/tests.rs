@@ -106,5 +106,5 @@ fn what_cannot_work_is_refused_with_the_reason() {
         let message = check(&of(proxy)).unwrap_err();
         assert!(message.contains("proxy must be like") && !message.contains("secret"), "{message}");
     }
-    assert!(check(&of("lables = []")).unwrap_err().contains("unknown field `lables`"));
+    assert!(check(&of("naem = 1")).unwrap_err().contains("unknown field `naem`"));
 }
