@@ -1,7 +1,8 @@
 //! The programs under test and beside it, built when it is missing or stale, by the profile of the tests. Never anything but cargo decides
 //! what is stale.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -44,7 +45,17 @@ fn build(environment: &Environment, package: &str, program: &str) -> PathBuf {
         let message: Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    executable.expect("cargo names the executable that it built")
+    lasting(&executable.expect("cargo names the executable that it built"))
+}
+
+/// The name under which cargo keeps a program beside the one that everybody calls it by. Another checkout that builds
+/// into the same directory takes over the latter, and never the former.
+fn lasting(executable: &Path) -> PathBuf {
+    let inode = |path: &Path| path.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    let wanted = inode(executable);
+    let kept = executable.with_file_name("deps");
+    let mut known = fs::read_dir(kept).into_iter().flatten().flatten().map(|entry| entry.path());
+    known.find(|path| wanted.is_some() && inode(path) == wanted).unwrap_or_else(|| executable.to_owned())
 }
 
 /// The profile that this very program was built by, from where it stands: `<target>/<directory of the profile>/…`.
