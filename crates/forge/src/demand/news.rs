@@ -122,6 +122,13 @@ mod tests {
     }
 
     #[test]
+    fn null_stands_for_nothing() {
+        let body = r#"[{"messageType":"JobAssigned","runnerRequestId":7,"result":null,"requestLabels":null,"jobId":null,
+            "jobDisplayName":null,"queueTime":null,"runnerName":null,"repositoryName":null,"ownerName":null}]"#;
+        assert!(matches!(read(body), (news, 0) if news.len() == 1));
+    }
+
+    #[test]
     fn what_is_not_understood_is_counted_and_passed_over() {
         let assigned = r#"{"messageType":"JobAssigned","runnerRequestId":1}"#;
         for (body, understood, strange) in [

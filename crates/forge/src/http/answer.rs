@@ -50,6 +50,7 @@ impl Answer {
     /// The error that this answer is. Limits are told apart before, by [`super::Limits`].
     pub(crate) fn into_error(self) -> CallError {
         let complaint = self.complaint();
+        let errors = complaint.errors().iter().take(ERRORS_LIMIT).map(|error| printable(&error.to_string())).collect();
         let (message, exception) = (complaint.message, complaint.exception);
         let call = self.call;
         match self.status.as_u16() {
@@ -63,10 +64,7 @@ impl Answer {
             status if !(400..500).contains(&status) || matches!(status, 408 | 429) => {
                 CallError::Unavailable { call, status, message }
             }
-            _ => {
-                let errors = complaint.errors.iter().take(ERRORS_LIMIT).map(|error| printable(&error.to_string()));
-                CallError::Invalid { call, exception, message, errors: errors.collect() }
-            }
+            _ => CallError::Invalid { call, exception, message, errors },
         }
     }
 

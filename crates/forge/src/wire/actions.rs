@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::or_default;
+
 #[derive(Debug, Deserialize)]
 pub(crate) struct Repository {
     pub(crate) full_name: String,
@@ -37,7 +39,7 @@ pub(crate) struct Job {
     pub(crate) created_at: Option<String>,
     pub(crate) started_at: Option<String>,
     pub(crate) completed_at: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) labels: Vec<String>,
     pub(crate) runner_id: Option<i64>,
     pub(crate) runner_name: Option<String>,

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::or_default;
+
 #[derive(Debug, Deserialize)]
 pub(crate) struct Installation {
     pub(crate) id: i64,
-    #[serde(default)]
     pub(crate) suspended_at: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) permissions: BTreeMap<String, String>,
 }
 

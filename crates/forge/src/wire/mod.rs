@@ -6,7 +6,7 @@ mod app;
 mod runners;
 mod scale_set;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 pub(crate) use actions::{Job, Jobs, Repository, Run, Runs};
@@ -24,10 +24,30 @@ pub(crate) use scale_set::{
 /// What both services say about an error; REST knows no `typeName`, the scale set service no `errors`.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct ErrorBody {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) message: String,
     #[serde(default, rename = "typeName")]
     pub(crate) exception: Option<String>,
+    /// A list for the most part, and sometimes one sentence.
     #[serde(default)]
-    pub(crate) errors: Vec<Value>,
+    errors: Value,
+}
+
+impl ErrorBody {
+    pub(crate) fn errors(&self) -> &[Value] {
+        match &self.errors {
+            Value::Null => &[],
+            Value::Array(errors) => errors,
+            one => std::slice::from_ref(one),
+        }
+    }
+}
+
+/// Both services say `null` where others leave a field out.
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }

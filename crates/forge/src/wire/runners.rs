@@ -3,6 +3,7 @@
 use hearth_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::or_default;
 use crate::times::instant;
 
 #[derive(Debug, Deserialize)]
@@ -16,7 +17,7 @@ pub(crate) struct Runner {
     pub(crate) name: String,
     pub(crate) status: Option<String>,
     pub(crate) busy: Option<bool>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) labels: Vec<Label>,
     pub(crate) version: Option<String>,
 }
@@ -68,13 +69,13 @@ pub(crate) struct Group {
     #[serde(deserialize_with = "whole")]
     pub(crate) id: i64,
     pub(crate) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) visibility: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) default: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) allows_public_repositories: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) restricted_to_workflows: bool,
 }
 

@@ -5,6 +5,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::or_default;
+
 #[derive(Debug, Serialize)]
 pub(crate) struct AdminRequest<'a> {
     pub(crate) url: &'a str,
@@ -21,7 +23,7 @@ pub(crate) struct AdminConnection {
 /// How the service writes every list.
 #[derive(Debug, Deserialize)]
 pub(crate) struct List<T> {
-    #[serde(default = "Vec::new")]
+    #[serde(default = "Vec::new", deserialize_with = "or_default", bound(deserialize = "T: Deserialize<'de>"))]
     pub(crate) value: Vec<T>,
 }
 
@@ -40,7 +42,7 @@ pub(crate) struct ScaleSetRequest<'a> {
 pub(crate) struct ScaleSet {
     pub(crate) id: i64,
     pub(crate) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) labels: Vec<ScaleSetLabel>,
     #[serde(default, rename = "RunnerSetting")]
     pub(crate) runner_setting: Option<RunnerSetting>,
@@ -49,7 +51,7 @@ pub(crate) struct ScaleSet {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ScaleSetLabel {
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default, deserialize_with = "or_default")]
     pub(crate) kind: String,
     pub(crate) name: String,
 }
@@ -57,7 +59,7 @@ pub(crate) struct ScaleSetLabel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RunnerSetting {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) disable_update: bool,
 }
 
@@ -89,10 +91,10 @@ pub(crate) struct Session {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Message {
     pub(crate) message_id: i64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) message_type: String,
     /// JSON in a string: a list of [`JobMessage`]s.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) body: String,
     pub(crate) statistics: Option<Statistics>,
 }
@@ -101,26 +103,26 @@ pub(crate) struct Message {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JobMessage {
     /// Left out where a list says what its entries are.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) message_type: String,
     pub(crate) runner_request_id: i64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) repository_name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) owner_name: String,
     pub(crate) job_id: Option<Value>,
     pub(crate) job_workflow_ref: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) job_display_name: String,
     pub(crate) workflow_run_id: Option<i64>,
     pub(crate) event_name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) request_labels: Vec<String>,
     pub(crate) queue_time: Option<String>,
     pub(crate) scale_set_assign_time: Option<String>,
     pub(crate) runner_assign_time: Option<String>,
     pub(crate) finish_time: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) result: String,
     pub(crate) runner_id: Option<i64>,
     pub(crate) runner_name: Option<String>,
