@@ -146,7 +146,7 @@ impl App {
 }
 
 /// Who may read a file with a secret in it.
-fn exposure(file: &File) -> io::Result<Exposure> {
+pub fn exposure(file: &File) -> io::Result<Exposure> {
     const READ_BY_OTHERS: u32 = 0o004;
     let is_exposed = file.metadata()?.mode() & READ_BY_OTHERS != 0;
     Ok(if is_exposed { Exposure::Everybody } else { Exposure::Private })

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hearth_daemon::secrets::Secret;
 use hearth_daemon::stop::Stop;
 use hearth_forge::{Demand, Demanded, JobNews, RequestId, SessionRecord};
 use hearth_host::tree;
@@ -27,6 +28,9 @@ pub struct Place<R> {
     pub share: u16,
     pub priority: i16,
     pub max: u32,
+    /// How the runner program gets there, if not directly.
+    pub proxy: Option<Arc<Secret>>,
+    pub no_proxy: Vec<String>,
     pub registrar: R,
 }
 

@@ -4,10 +4,13 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hearth_daemon::secrets::{Secret, SecretError};
 use hearth_daemon::stop::Stop;
 use hearth_daemon::tasks::Tasks;
 use hearth_forge::demand::{AnyDemand, Machine};
-use hearth_forge::{AnyRegistrar, Demand, Github, GithubSettings, InvalidLabels, OpenError, Scope};
+use hearth_forge::{
+    AnyRegistrar, Demand, Github, GithubSettings, InvalidLabels, OpenError, Scope, settings::NetworkSettings,
+};
 use hearth_host::users;
 use hearth_ledger::Source;
 use tokio::sync::{mpsc, watch};
@@ -39,6 +42,12 @@ pub enum DispatchError {
     },
     #[error(transparent)]
     Open(OpenError),
+    #[error("the credentials for the proxy to {url} cannot be read")]
+    Proxy {
+        url: String,
+        #[source]
+        cause: SecretError,
+    },
     #[error("the labels for {url} cannot be used")]
     Labels {
         url: String,
@@ -86,7 +95,7 @@ impl<K: Runners> Dispatch<K> {
             };
             let demand = AnyDemand::new(github, settings, machine, read_session(&session));
             let (capacity, known) = watch::channel(0);
-            places.push((place(settings, url.clone(), demand.registrar()), capacity));
+            places.push((place(settings, url.clone(), demand.registrar())?, capacity));
             let source = match demand {
                 AnyDemand::ScaleSet(_) => Source::ScaleSet,
                 AnyDemand::Polling(_) => Source::Rest,
@@ -120,18 +129,37 @@ impl<K: Runners> Dispatch<K> {
     }
 }
 
-fn place(settings: &GithubSettings, url: String, registrar: AnyRegistrar) -> Place<AnyRegistrar> {
+fn place(
+    settings: &GithubSettings,
+    url: String,
+    registrar: AnyRegistrar,
+) -> Result<Place<AnyRegistrar>, DispatchError> {
     let repository = match settings.endpoint.scope() {
         Scope::Repository(name) => Some(name.to_string()),
         Scope::Organization(_) | Scope::Enterprise(_) => None,
     };
-    Place {
+    let proxy = proxy(&settings.network).map_err(|cause| DispatchError::Proxy { url: url.clone(), cause })?;
+    Ok(Place {
         url,
         host: settings.endpoint.host_name(),
         repository,
         share: settings.share,
         priority: settings.priority,
         max: settings.max.map_or(u32::MAX, u32::from),
+        proxy: proxy.map(Arc::new),
+        no_proxy: settings.network.no_proxy.clone(),
         registrar,
+    })
+}
+
+/// The proxy's URL with its credentials in it, as programs want it.
+fn proxy(network: &NetworkSettings) -> Result<Option<Secret>, SecretError> {
+    let Some(mut url) = network.proxy.clone() else { return Ok(None) };
+    if let Some(file) = &network.proxy_credentials {
+        let credentials = file.read(crate::app::exposure)?;
+        let (name, password) = credentials.expose().split_once(':').unwrap_or((credentials.expose(), ""));
+        // Only URLs without a host refuse them, and these were refused when the settings were checked.
+        let _taken = url.set_username(name).and_then(|()| url.set_password(Some(password)));
     }
+    Ok(Some(Secret::new(url.into())))
 }

@@ -139,6 +139,8 @@ fn order<R: Registrar, K>(
         execution,
         host: place.host.clone(),
         repository: place.repository.clone(),
+        proxy: place.proxy.as_ref().map(|proxy| proxy.expose().to_owned()),
+        no_proxy: place.no_proxy.clone(),
         jit: ticket.jit.expose().to_owned(),
     }
 }

@@ -4,11 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use hearth_host::clock::SystemClock;
-use hearth_host::guard::{EnvironmentBase, Raw, Start, Stdio};
+use hearth_host::guard::{EnvironmentBase, Raw, Start, Stdio, Usage};
 use hearth_host::processes;
 use hearth_host::view::{Access, Mount, Shown, View, ViewError};
 use hearth_ledger::Owner;
-use hearth_model::{Clock, ExecutionId, Millis, Outcome, SlotNumber};
+use hearth_model::{Clock, ExecutionId, Millis, Outcome, SlotNumber, UsageReading};
 use hearth_trust::{Trust, classify};
 
 use super::facts::{build_options, facts};
@@ -140,6 +140,7 @@ pub async fn run(args: ExecArgs, settings: Settings, environment: Environment) -
         Err(without) => told.without(&without),
     }
     let (swept, usage) = supervisor.sweep().await;
+    let usage = usage.map_or(UsageReading::NOT_MEASURED, Usage::reading);
     tracing::debug!(job.execution = %begun.execution, "job step: swept");
     let (compile, build_options) = (told.compile_counts(), build_options(&args.command));
     let checkout = Some(checkout);
@@ -171,6 +172,7 @@ async fn give_up(
     checkout: Checkout,
 ) -> ExecError {
     let (swept, usage) = supervisor.sweep().await;
+    let usage = usage.map_or(UsageReading::NOT_MEASURED, Usage::reading);
     let outcome = Outcome::NeverStarted { code: OWN_FAILURE.into() };
     let execution = begun.execution;
     let (ran, compile, build_options) = (Millis(0), None, String::new());

@@ -20,8 +20,13 @@ pub const WORK: &str = "_work";
 /// Throws away what the previous job left in `job` and in `kept`, and makes both anew. What is thrown away is removed
 /// later, off everybody's path.
 pub(super) fn renew(job: &Path, kept: &Path, trash: &Path, execution: ExecutionId) -> io::Result<()> {
-    fs::create_dir_all(job.join(RUNNER))?;
-    let mut left = vec![kept.to_owned(), job.join(RUNNER).join(WORK)];
+    let runner = job.join(RUNNER);
+    // A job may have put a link into its place, behind which is somebody else's work.
+    if runner.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir()) {
+        fs::remove_file(&runner)?;
+    }
+    fs::create_dir_all(&runner)?;
+    let mut left = vec![kept.to_owned(), runner.join(WORK)];
     for entry in fs::read_dir(job)? {
         let entry = entry?;
         if entry.file_name() != RUNNER {
@@ -83,5 +88,18 @@ mod tests {
         }
         assert!(job.join("runner/.path").exists());
         assert!(fs::read_dir(&trash).unwrap().count() >= 7);
+    }
+
+    #[test]
+    fn a_link_that_a_job_has_made_leads_nowhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let (job, kept, trash) = (dir.path().join("job"), dir.path().join("kept"), dir.path().join("trash"));
+        let others = dir.path().join("others");
+        for directory in [&job, &trash, &others.join(WORK)] {
+            fs::create_dir_all(directory).unwrap();
+        }
+        std::os::unix::fs::symlink(&others, job.join(RUNNER)).unwrap();
+        renew(&job, &kept, &trash, ExecutionId::new(Timestamp::from_millis(1))).unwrap();
+        assert!(others.join(WORK).exists() && job.join(RUNNER).symlink_metadata().unwrap().is_dir());
     }
 }

@@ -1,39 +1,31 @@
 //! The keeper's loop: one runner program, its hooks, the clock, and whoever wants it to stop.
 
-use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_forge::RunnerName;
 use hearth_host::clock::SystemClock;
 use hearth_host::guard::How;
 use hearth_host::lock::FileLock;
-use hearth_host::processes;
-use hearth_host::users::UserError;
-use hearth_host::view::ViewError;
 use hearth_ledger::Owner;
-use hearth_model::{Clock, Event, Forge, JobFacts, Outcome, Ref, RunFacts, WorkTree};
+use hearth_model::{Clock, Event, Forge, JobFacts, Outcome, Ref, RunFacts, UsageReading, WorkTree};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::group::{Group, told_apart_from_no_memory, usage};
 use super::job::Job;
 use super::outcome::{outcome, without_a_job};
 use super::ownership::Ownership;
-use super::{Order, Setting, directory, program, view};
-use crate::checkout::platform;
-use crate::compiler_cache::{Unwrapped, link_own};
+use super::written::Written;
+use super::{KeepError, Order, Setting};
 use crate::environment::Environment;
-use crate::hooks::{Answer, Ask, Heard, HookServer, HookServerError, Refused, job_facts, write_scripts};
+use crate::hooks::{Answer, Ask, Heard, HookServer, Refused, job_facts};
 use crate::journey::chain;
-use crate::places::{Places, PlacesError};
-use crate::runner::{self, Ending, Held, Hint, JobResult, Platform, Sharing, Stop, Versions, VersionsError};
-use crate::settings::{self, HearthFile, SettingsError};
-use crate::slots::{Ended, Record, RecordError, WrongState};
-use crate::supervision::{Occurrence, SuperviseError, Supervisor, told_apart_from_full_disk};
+use crate::places::Places;
+use crate::runner::{self, Ending, Held, Hint, JobResult, Stop, Versions};
+use crate::slots::{Ended, Record};
+use crate::supervision::{Occurrence, Supervisor, told_apart_from_full_disk};
 
 /// The guard's name for the runner program.
-const RUNNER: &str = "runner";
+pub(super) const RUNNER: &str = "runner";
 /// How often the ledger hears that the job still runs.
 const BEAT: Duration = Duration::from_secs(10);
 /// The program says that it runs a job, then prepares it, then calls the started hook. One that never calls is booked
@@ -44,52 +36,6 @@ const STOP_GRACE: Duration = Duration::from_secs(40);
 const SIGINT: i32 = 2;
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
-
-#[derive(Debug, thiserror::Error)]
-pub enum KeepError {
-    #[error(transparent)]
-    Places(PlacesError),
-    #[error(transparent)]
-    Record(RecordError),
-    #[error("slot {slot} is not registered for {runner}, so its keeper does nothing")]
-    NotOurs { slot: PathBuf, runner: RunnerName },
-    #[error("the slot's record cannot go on")]
-    State(#[source] WrongState),
-    #[error("cannot find this program's own file")]
-    Own(#[source] io::Error),
-    #[error("cannot tell this process from others")]
-    Identity(#[source] io::Error),
-    #[error(transparent)]
-    Supervise(SuperviseError),
-    #[error(transparent)]
-    User(UserError),
-    #[error("cannot make a place for the job in {slot}")]
-    Place {
-        slot: PathBuf,
-        #[source]
-        cause: io::Error,
-    },
-    #[error("cannot put the job's view together")]
-    View(#[source] ViewError),
-    #[error(transparent)]
-    Wrapper(Unwrapped),
-    #[error(transparent)]
-    Hooks(HookServerError),
-    #[error(transparent)]
-    Settings(SettingsError),
-    #[error("there can be no runner here")]
-    Platform(#[source] runner::InvalidName),
-    #[error("there is no runner program to start")]
-    Version(#[source] VersionsError),
-    #[error(transparent)]
-    Root(runner::RootError),
-    #[error("the runner's configuration cannot be used")]
-    Jit(#[source] runner::JitError),
-    #[error("the hooks' scripts cannot be written")]
-    Scripts(#[source] io::Error),
-    #[error("the runner program cannot be started")]
-    Start(#[source] io::Error),
-}
 
 /// Looks after the ordered runner until its job is in the ledger. `lock` is the slot's, ours from now on.
 pub async fn keep(order: Order, lock: FileLock, environment: &Environment) -> Result<(), KeepError> {
@@ -112,131 +58,28 @@ pub async fn keep(order: Order, lock: FileLock, environment: &Environment) -> Re
     Ok(())
 }
 
-/// The slot's record, as it stands on the disk.
-#[derive(Debug, Clone)]
-struct Written {
-    slot: PathBuf,
-    record: Record,
-}
-
-impl Written {
-    fn step(self, step: impl FnOnce(Record) -> Result<Record, WrongState>) -> Result<Self, KeepError> {
-        let record = step(self.record).map_err(KeepError::State)?;
-        record.write(&self.slot).map_err(KeepError::Record)?;
-        Ok(Self { record, ..self })
-    }
-
-    fn finished(self, how: Ended) -> Result<Self, KeepError> {
-        self.step(|record| record.finished(how, SystemClock::default().now()))
-    }
-}
-
-struct Keeper {
-    setting: Setting,
-    written: Written,
-    owner: Owner,
-    supervisor: Supervisor,
-    ownership: Ownership,
-    hooks: mpsc::Receiver<Heard>,
-    _server: HookServer,
-    versions: Versions,
+pub(super) struct Keeper {
+    pub(super) setting: Setting,
+    pub(super) written: Written,
+    pub(super) owner: Owner,
+    pub(super) supervisor: Supervisor,
+    pub(super) ownership: Ownership,
+    pub(super) group: Group,
+    pub(super) hooks: mpsc::Receiver<Heard>,
+    pub(super) _server: HookServer,
+    pub(super) versions: Versions,
     /// The version stays as long as we do.
-    program: Held,
-    heard: runner::Heard,
-    job: Option<Job>,
+    pub(super) program: Held,
+    pub(super) heard: runner::Heard,
+    pub(super) job: Option<Job>,
     /// The program said that it runs this job, then.
-    announced: Option<(String, Instant)>,
-    result: Option<JobResult>,
+    pub(super) announced: Option<(String, Instant)>,
+    pub(super) result: Option<JobResult>,
     /// By which signal we ended the program, and when we lose patience.
-    stopping: Option<(i32, Instant)>,
+    pub(super) stopping: Option<(i32, Instant)>,
 }
 
 impl Keeper {
-    /// Everything up to the start of the runner program. With an error, the record as it was left.
-    async fn open(
-        order: Order,
-        places: Places,
-        mut written: Written,
-        environment: &Environment,
-    ) -> Result<Self, (KeepError, Written)> {
-        let opened = Self::prepare(order, places, &mut written, environment).await;
-        opened.map_err(|error| (error, written))
-    }
-
-    async fn prepare(
-        order: Order,
-        places: Places,
-        written: &mut Written,
-        environment: &Environment,
-    ) -> Result<Self, KeepError> {
-        let own = std::env::current_exe().map_err(KeepError::Own)?;
-        let identity = processes::identify(std::process::id()).map_err(KeepError::Identity)?;
-        let owner =
-            Owner { pid: identity.pid, process_start_ticks: identity.start_ticks, boot_id: identity.boot_id.clone() };
-        let mut supervisor = Supervisor::start(own.as_os_str()).map_err(KeepError::Supervise)?;
-        let has_view = supervisor.enter_view().await.map_err(KeepError::Supervise)?;
-        let slot = written.slot.clone();
-        let worker = view::worker(&order, environment).map_err(KeepError::User)?;
-        let (place, kept) = view::job_place(&places, &slot, has_view, worker.identity());
-        let renewed = directory::renew(&place.ours, &kept.ours, &places.trash(), order.execution);
-        renewed.map_err(|cause| KeepError::Place { slot: slot.clone(), cause })?;
-        let wrapper = link_own(&own, &places.programs()).map_err(KeepError::Wrapper)?;
-        let file = HearthFile { state: Some(order.state.clone()), ..(*order.file).clone() };
-        let settings = settings::check(file, environment).map_err(KeepError::Settings)?;
-        let platform = platform(None);
-        let runner_platform = Platform::of_this_machine().map_err(KeepError::Platform)?;
-        let setting = Setting {
-            order,
-            settings,
-            places,
-            place,
-            kept,
-            wrapper: Some(wrapper),
-            own,
-            platform,
-            runner_platform,
-            worker,
-        };
-        let runner = setting.settings.runner.clone();
-        let clock = Arc::new(SystemClock::default());
-        let versions = Versions::open(&setting.places.runner(), runner, clock).map_err(KeepError::Version)?;
-        let program = versions.take().map_err(KeepError::Version)?;
-        let sharing = if has_view { Sharing::Mounts } else { Sharing::Clones };
-        let root = program::root(&setting, &program, sharing).map_err(KeepError::Root)?;
-        let place = |cause| KeepError::Place { slot: slot.clone(), cause };
-        let ownership = Ownership::of(&setting, has_view).map_err(place)?;
-        directory::give(&setting.place.ours, ownership).map_err(place)?;
-        if has_view {
-            let view = view::view(&setting, root.mounts, ownership.mapping());
-            supervisor.assemble(view).await.map_err(KeepError::Supervise)?.map_err(KeepError::View)?;
-        }
-        let (socket, _seen) = setting.hook_socket();
-        let user = setting.place.user.as_ref().map_or_else(hearth_host::users::effective_uid, |user| user.uid);
-        let (server, hooks) = HookServer::listen(&socket, user).map_err(KeepError::Hooks)?;
-        let now = SystemClock::default().now();
-        *written = written.clone().step(|record| record.started(identity, now))?;
-        let scripts = write_scripts(&setting.places.programs(), &setting.own).map_err(KeepError::Scripts)?;
-        let start = program::start(RUNNER, &setting, &scripts).map_err(KeepError::Jit)?;
-        supervisor.start_process(start).await.map_err(KeepError::Supervise)?.map_err(KeepError::Start)?;
-        tracing::debug!(runner = %setting.order.runner, "keeper step: started");
-        Ok(Self {
-            setting,
-            written: written.clone(),
-            owner,
-            supervisor,
-            ownership,
-            hooks,
-            _server: server,
-            versions,
-            program,
-            heard: runner::Heard::Nothing,
-            job: None,
-            announced: None,
-            result: None,
-            stopping: None,
-        })
-    }
-
     async fn run(mut self) -> Result<(), KeepError> {
         let mut next_beat = Instant::now() + BEAT;
         let how = loop {
@@ -382,6 +225,7 @@ impl Keeper {
         }
         let Some(mut job) = self.job.take() else {
             self.supervisor.sweep().await;
+            self.group.end();
             let died = || Ended::Failed { why: "the process that guarded it died".to_owned() };
             let ended = ending.map_or_else(died, without_a_job);
             self.written.finished(ended)?;
@@ -391,11 +235,15 @@ impl Keeper {
         // Should we die before the end is in the ledger, the time is there already.
         job.beat().await;
         let compile = job.count().await;
-        let (swept, usage) = self.supervisor.sweep().await;
+        let (swept, counted) = self.supervisor.sweep().await;
+        let reading = self.group.reading();
+        self.group.end();
+        let usage = counted.map_or(UsageReading::NOT_MEASURED, |counted| usage(reading.as_ref(), counted));
         if let Err(error) = job.take_back() {
             tracing::warn!("what the job built is lost: its files cannot be taken back: {error}");
         }
         let outcome = ending.map_or(Outcome::Lost, |ending| outcome(ending, self.result, stopped));
+        let outcome = told_apart_from_no_memory(outcome, reading.as_ref());
         let outcome = told_apart_from_full_disk(outcome, &[&self.setting.place.ours]);
         match job.finish(outcome, ran, swept, usage, compile).await {
             Ok(receipt) => {

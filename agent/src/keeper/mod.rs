@@ -10,15 +10,20 @@
 //! It never speaks to the forge; registrations are the daemon's.
 
 mod directory;
+mod error;
+mod group;
 mod job;
 mod keep;
+mod open;
 mod order;
 mod outcome;
 mod ownership;
 mod program;
 mod view;
+mod written;
 
 pub use directory::WORK;
-pub use keep::{KeepError, keep};
+pub use error::KeepError;
+pub use keep::keep;
 pub use order::Order;
 pub use view::Setting;

@@ -21,6 +21,10 @@ pub struct Order {
     pub host: String,
     /// `owner/name` when the registration is for one repository; the others' jobs name theirs.
     pub repository: Option<String>,
+    /// How the runner program gets to the forge, if not directly. May hold a password.
+    pub proxy: Option<String>,
+    /// Hosts that are spoken to without the proxy.
+    pub no_proxy: Vec<String>,
     /// The just-in-time configuration: a secret.
     pub jit: String,
 }

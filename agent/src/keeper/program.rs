@@ -11,8 +11,8 @@ use super::view::Worker;
 use crate::environment::{EXECUTION, HOOK_SOCKET};
 use crate::hooks::Scripts;
 use crate::runner::{
-    self, Held, Hooks, JitError, Rank, Root, RootError, RootPlace, RunnerStart, SetupGroup, Sharing, SlotPlaces, User,
-    UserIdentity, without_updates,
+    self, Held, Hooks, JitError, Rank, Root, RootError, RootPlace, RunnerProxy, RunnerStart, SetupGroup, Sharing,
+    SlotPlaces, User, UserIdentity, without_updates,
 };
 
 const SHELL: &str = "/bin/bash";
@@ -30,6 +30,7 @@ pub(super) fn start(name: &str, setting: &Setting, scripts: &Scripts) -> Result<
         // In everything that the job starts, so that what a crash leaves behind can be found.
         (EXECUTION, setting.order.execution.to_string()),
     ];
+    let proxy = setting.order.proxy.as_deref();
     let start = RunnerStart {
         name,
         platform: setting.runner_platform,
@@ -42,7 +43,7 @@ pub(super) fn start(name: &str, setting: &Setting, scripts: &Scripts) -> Result<
         user: &user(setting),
         configuration: &configuration,
         hooks: Some(Hooks { started: &scripts.started, completed: &scripts.completed }),
-        proxy: None,
+        proxy: proxy.map(|url| RunnerProxy { url, exceptions: &setting.order.no_proxy }),
         operators: &setting.settings.file.runner.env,
         ours: &ours,
         stdio: Stdio::Log(log),

@@ -5,10 +5,10 @@ use std::ffi::OsStr;
 use std::io;
 use std::time::{Duration, Instant};
 
-use hearth_host::guard::{Event, Guard, GuardError, How, Start};
+use hearth_host::guard::{Event, Guard, GuardError, How, Start, Usage};
 use hearth_host::signals::{self, Source, StopSignal};
 use hearth_host::view::{View, ViewError};
-use hearth_model::{Millis, Outcome, UsageReading};
+use hearth_model::{Millis, Outcome};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
@@ -142,6 +142,11 @@ impl Supervisor {
         self.refusal.as_ref()
     }
 
+    /// The guard's own pid.
+    pub fn guard(&self) -> u32 {
+        self.guard.pid()
+    }
+
     /// Whether this process has ended already.
     pub fn has_ended(&mut self, name: &str) -> bool {
         while let Ok(event) = self.events.try_recv() {
@@ -264,22 +269,22 @@ impl Supervisor {
         }
     }
 
-    /// Ends everything that is left of the job.
-    pub async fn sweep(mut self) -> (Swept, UsageReading) {
+    /// Ends everything that is left of the job; gives what its processes used, if somebody counted.
+    pub async fn sweep(mut self) -> (Swept, Option<Usage>) {
         // A guard that died has been swept after by our own side of it.
         if self.is_guard_lost || self.guard.sweep().is_err() {
-            return (Swept::AllGone, UsageReading::NOT_MEASURED);
+            return (Swept::AllGone, None);
         }
         let limit = TokioInstant::now() + GUARD_LIMIT;
         loop {
             match tokio::time::timeout_at(limit, self.events.recv()).await {
                 Ok(Some(Event::Swept { remaining, usage, .. })) => {
                     let swept = if remaining == 0 { Swept::AllGone } else { Swept::ProcessesLeft };
-                    return (swept, usage.reading());
+                    return (swept, Some(usage));
                 }
-                Ok(Some(Event::GuardLost)) => return (Swept::AllGone, UsageReading::NOT_MEASURED),
+                Ok(Some(Event::GuardLost)) => return (Swept::AllGone, None),
                 Ok(Some(_)) => {}
-                Ok(None) | Err(_) => return (Swept::ProcessesLeft, UsageReading::NOT_MEASURED),
+                Ok(None) | Err(_) => return (Swept::ProcessesLeft, None),
             }
         }
     }
