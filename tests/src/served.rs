@@ -38,6 +38,10 @@ pub struct Served {
 pub struct Machine {
     pub slots: u16,
     pub idle_limit: &'static str,
+    /// The pattern of its slots' users; nobody is called so otherwise.
+    pub user: String,
+    /// What its jobs have as `PATH`; that of this process otherwise.
+    pub path: Option<String>,
     /// Further lines of its `[[github]]`.
     pub github: String,
     pub options: Options,
@@ -47,7 +51,8 @@ impl Default for Machine {
     fn default() -> Self {
         // Polls of real length would only make tests wait where something is wrong.
         let options = Options { poll_hold: Duration::from_secs(2), ..Options::default() };
-        Self { slots: 2, idle_limit: "5m", github: String::new(), options }
+        let user = "hearth-nobody-{slot}".to_owned();
+        Self { slots: 2, idle_limit: "5m", user, path: None, github: String::new(), options }
     }
 }
 
@@ -75,13 +80,14 @@ impl Served {
         };
         let quoted = |path: &std::path::Path| format!("{:?}", path.to_string_lossy());
         let text = format!(
-            "[slots]\ncount = {}\n\n[runner]\narchive = {}\nsha256 = {:?}\nidle_limit = {:?}\n\n[runner.env]\n{}{}\n\
+            "[slots]\ncount = {}\nuser = {:?}\n\n[runner]\narchive = {}\nsha256 = {:?}\nidle_limit = {:?}\n\n[runner.env]\n{}{}\n\
              [[github]]\nurl = {:?}\napp = {{ client_id = {client_id:?}, private_key_file = {} }}\n{}\n",
             machine.slots,
+            machine.user,
             quoted(&runner.path),
             runner.sha256,
             machine.idle_limit,
-            variable("PATH"),
+            machine.path.as_ref().map_or_else(|| variable("PATH"), |path| format!("PATH = {path:?}\n")),
             variable("RUSTUP_HOME"),
             github.url_of(&Scope::Organization(ORGANIZATION.to_owned())),
             quoted(&key),

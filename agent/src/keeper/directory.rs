@@ -10,8 +10,8 @@ use hearth_model::ExecutionId;
 
 use super::ownership::Ownership;
 
-/// What every job finds in its place, empty.
-const DIRECTORIES: [&str; 4] = ["build", "home", "tmp", "tools"];
+/// What every job finds in its place, empty. On `kept` stands a mount, where there is a view.
+const DIRECTORIES: [&str; 5] = ["build", "home", "kept", "tmp", "tools"];
 /// The runner program's root: it is cleared by those who know what stands in it.
 const RUNNER: &str = "runner";
 /// Where the runner program works, below its root.

@@ -2,4 +2,5 @@
 
 mod books;
 mod first_job;
+mod users;
 mod warm;

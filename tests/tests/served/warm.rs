@@ -7,7 +7,7 @@ use hearth_tests::repository::Repository;
 use hearth_tests::served::{Machine, Served};
 
 /// Two crates, one of which needs the other.
-fn project(served: &Served) -> Repository {
+pub(crate) fn project(served: &Served) -> Repository {
     let repository = served.world.repository("widgets");
     repository
         .write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"app\", \"leaf\"]\n")
@@ -24,7 +24,12 @@ fn project(served: &Served) -> Repository {
     repository
 }
 
-fn job(repository: &Repository) -> Job {
+pub(crate) fn job(repository: &Repository) -> Job {
+    job_after(repository, "true")
+}
+
+/// A job on main that checks the repository out after its first step.
+pub(crate) fn job_after(repository: &Repository, first: &str) -> Job {
     let sha = repository.git(&["rev-parse", "HEAD"]).trim().to_owned();
     let url = format!("file://{}", repository.path().display());
     let payload = serde_json::json!({"repository": {"id": 3001, "default_branch": "main"}});
@@ -33,10 +38,11 @@ fn job(repository: &Repository) -> Job {
         .event("push", payload)
         .reference("refs/heads/main")
         .sha(&sha)
+        .run(first)
         .checkout(&url, &sha)
 }
 
-fn ran(served: &mut Served, job: Job) -> JobRecord {
+pub(crate) fn ran(served: &mut Served, job: Job) -> JobRecord {
     let id: JobId = served.github.offer(job);
     served.done(&[id]);
     served.idle();

@@ -1,0 +1,89 @@
+//! Slots with users of their own: a warm directory goes from one user to another, and stays who it is to each.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::process::Command;
+
+use hearth_tests::github::nothing_is_violated;
+use hearth_tests::served::{Machine, Served};
+use hearth_tests::skip;
+
+use crate::warm::{job_after, project, ran};
+
+/// Users of this machine for the time of a test, and a toolchain that they can reach.
+struct Users {
+    pattern: String,
+    names: Vec<String>,
+    toolchain: PathBuf,
+}
+
+impl Users {
+    fn add(served_at: &std::path::Path) -> Self {
+        let prefix = format!("hearth-t{}", std::process::id());
+        let names: Vec<String> = (0..2).map(|slot| format!("{prefix}-{slot}")).collect();
+        for name in &names {
+            call("useradd", &["--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name]);
+        }
+        let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc can be asked").stdout;
+        let sysroot = String::from_utf8_lossy(&sysroot).trim().to_owned();
+        let toolchain = served_at.join("toolchain");
+        fs::create_dir(&toolchain).expect("a directory can be made");
+        call("mount", &["--bind", &sysroot, &toolchain.to_string_lossy()]);
+        Self { pattern: format!("{prefix}-{{slot}}"), names, toolchain }
+    }
+}
+
+impl Drop for Users {
+    fn drop(&mut self) {
+        for (program, argument) in [("umount", self.toolchain.to_string_lossy().into_owned())]
+            .into_iter()
+            .chain(self.names.iter().map(|name| ("userdel", name.clone())))
+        {
+            let _gone = Command::new(program).arg(argument).status();
+        }
+    }
+}
+
+fn call(program: &str, arguments: &[&str]) {
+    let status = Command::new(program).args(arguments).status().expect("a program of every Linux can be started");
+    assert!(status.success(), "{program} {arguments:?}: {status}");
+}
+
+#[test]
+fn a_warm_directory_goes_from_one_slots_user_to_anothers() {
+    if !skip::is_root() || !skip::has_programs(&["useradd", "userdel", "mount"]) {
+        return skip::skipped("users and their mounts can be made by the superuser only");
+    }
+    let place = tempfile::tempdir().expect("a directory can be made");
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).expect("a directory of ours takes a mode");
+    let users = Users::add(place.path());
+    let path = format!("{}/bin:/usr/local/bin:/usr/bin:/bin", users.toolchain.display());
+    let machine = Machine { user: users.pattern.clone(), path: Some(path), ..Machine::default() };
+    let mut served = Served::prepare(&machine);
+    // Jobs reach their own place through directories that are ours.
+    fs::set_permissions(served.world.path(""), fs::Permissions::from_mode(0o711)).expect("ours");
+    served.up();
+    let repository = project(&served);
+    fs::set_permissions(repository.path(), fs::Permissions::from_mode(0o755)).expect("ours");
+    // The repository is ours, and git is careful with the repositories of others.
+    let job = |repository| job_after(repository, "git config --global --add safe.directory '*'");
+    let build = "id -un; cargo build --workspace -v; ls -ln target/debug/app";
+    let first = ran(&mut served, job(&repository).run(build));
+    assert!(first.log.contains(&users.names[0]) && first.log.contains("Compiling leaf"), "{}", first.log);
+    let stored = served.world.snapshots()[0].path().join("build/debug");
+    assert_eq!(stored.metadata().expect("a snapshot has a build").uid(), 0, "files are stored as the agent's");
+    let lock = served.take_slot(0);
+    let second = ran(&mut served, job(&repository).run(build));
+    assert!(second.log.contains(&users.names[1]), "{}", second.log);
+    assert!(second.log.contains("Fresh leaf") && !second.log.contains("Compiling"), "{}", second.log);
+    drop(lock);
+    // What is the agent's is not theirs.
+    let state = served.world.state().display().to_string();
+    let spy = format!("cat {state}/token.key 2>&1 || true; ls /proc/1/root/ 2>&1 || true");
+    let third = ran(&mut served, job(&repository).run(&spy));
+    assert!(third.log.contains("token.key: No such file"), "{}", third.log);
+    assert!(third.log.contains("'/proc/1/root/': Permission denied"), "{}", third.log);
+    nothing_is_violated(&served.github);
+    served.stop();
+}
