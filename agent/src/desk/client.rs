@@ -211,7 +211,7 @@ fn blocking<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(work)
 }
 
-/// How the runners of the daemon of this state directory stand.
+/// How the daemon of this state directory stands to the places that it serves.
 pub async fn show(places: &Places) -> Result<BoardState, DeskError> {
     match ask(places, &What::Show).await? {
         Answer::Shown(state) => Ok(*state),
@@ -219,9 +219,10 @@ pub async fn show(places: &Places) -> Result<BoardState, DeskError> {
     }
 }
 
-/// Tells the daemon to take no more jobs, and waits for at most `limit` until no runner is left.
-pub async fn drain(places: &Places, limit: Duration) -> Result<(), DeskError> {
-    match ask_within(places, &What::Drain, limit).await? {
+/// Tells the daemon to take no more jobs, and waits until no runner is left. That has no end of its own: whoever asks
+/// drops it when they have waited long enough, and what was begun goes on.
+pub async fn drain(places: &Places) -> Result<(), DeskError> {
+    match ask_within(places, &What::Drain, Duration::MAX).await? {
         Answer::Drained => Ok(()),
         _ => Err(DeskError::Confused),
     }

@@ -33,7 +33,7 @@ pub(super) enum What {
         ran: Millis,
     },
     Finish(Box<Finish>),
-    /// How the runners of this machine stand.
+    /// How the daemon stands to the places that it serves.
     Show,
     /// Take no jobs any more; answered when no runner is left.
     Drain,

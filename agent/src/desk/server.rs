@@ -110,10 +110,7 @@ impl DeskServer {
             return;
         }
         let answer = match question {
-            What::Show => match self.board.show().await {
-                Some(state) => Answer::Shown(Box::new(state)),
-                None => Answer::Failed { why: "the daemon is stopping".to_owned() },
-            },
+            What::Show => Answer::Shown(Box::new(self.board.show())),
             // Whoever asked may leave; what was begun goes on.
             What::Drain => {
                 self.board.drain().await;

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use hearth_daemon::stop::Stop;
 use hearth_forge::Registrar;
-use hearth_model::{SlotNumber, Timestamp};
-use serde::{Deserialize, Serialize};
+use hearth_model::SlotNumber;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::adopt::{self, Found};
+use super::control::{Published, Standing};
 use super::plan::{Want, capacity, plan};
 use super::sweep::sweep;
 use super::walk::{Ground, Walked, walk};
@@ -35,67 +35,15 @@ pub(super) enum Event {
         place: usize,
         count: u32,
     },
+    /// Nobody knows what the place wants.
+    Unheard {
+        place: usize,
+        why: String,
+    },
     /// Take no jobs any more; answered when no runner is left.
     Drain {
         done: oneshot::Sender<()>,
     },
-    Show {
-        answer: oneshot::Sender<BoardState>,
-    },
-}
-
-/// The board as others see it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BoardState {
-    pub is_draining: bool,
-    pub places: Vec<PlaceShown>,
-    pub runners: Vec<RunnerShown>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlaceShown {
-    pub url: String,
-    /// Runners that the forge wants, those that run included.
-    pub wanted: u32,
-    pub have: u32,
-    /// How many jobs it was promised.
-    pub capacity: u32,
-    /// Why it has no runner though it wants one.
-    pub trouble: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunnerShown {
-    pub slot: SlotNumber,
-    pub url: String,
-    pub runner: String,
-    pub state: String,
-    pub since: Option<Timestamp>,
-}
-
-/// A handle to the board.
-#[derive(Debug, Clone)]
-pub struct Control(mpsc::Sender<Event>);
-
-impl Control {
-    pub(super) fn new(tell: mpsc::Sender<Event>) -> Self {
-        Self(tell)
-    }
-
-    /// `None` when the board has gone.
-    pub async fn show(&self) -> Option<BoardState> {
-        let (answer, state) = oneshot::channel();
-        self.0.send(Event::Show { answer }).await.ok()?;
-        state.await.ok()
-    }
-
-    /// Takes no more jobs; comes back when no runner is left.
-    pub async fn drain(&self) {
-        let (done, drained) = oneshot::channel();
-        if self.0.send(Event::Drain { done }).await.is_ok() {
-            let _gone_is_drained = drained.await;
-        }
-    }
 }
 
 /// The board of one machine.
@@ -108,6 +56,7 @@ pub(super) struct Board<R, K> {
     walks: JoinSet<(usize, SlotNumber, Walked)>,
     sweeps: JoinSet<()>,
     inbox: mpsc::Receiver<Event>,
+    published: watch::Sender<Published>,
     stop_idle: watch::Sender<bool>,
     drains: Vec<oneshot::Sender<()>>,
     is_draining: bool,
@@ -121,6 +70,7 @@ struct Served<R> {
     failures: u32,
     not_before: Instant,
     trouble: Option<String>,
+    unheard: Option<String>,
 }
 
 impl<R: Registrar, K: Runners> Board<R, K> {
@@ -128,6 +78,7 @@ impl<R: Registrar, K: Runners> Board<R, K> {
         ground: Ground<K>,
         places: Vec<(Place<R>, watch::Sender<u32>)>,
         inbox: mpsc::Receiver<Event>,
+        published: watch::Sender<Published>,
         stop_idle: watch::Sender<bool>,
     ) -> Self {
         let served = |(place, capacity)| Served {
@@ -137,6 +88,7 @@ impl<R: Registrar, K: Runners> Board<R, K> {
             failures: 0,
             not_before: Instant::now(),
             trouble: None,
+            unheard: None,
         };
         Self {
             ground: Arc::new(ground),
@@ -145,6 +97,7 @@ impl<R: Registrar, K: Runners> Board<R, K> {
             walks: JoinSet::new(),
             sweeps: JoinSet::new(),
             inbox,
+            published,
             stop_idle,
             drains: Vec::new(),
             is_draining: false,
@@ -157,6 +110,7 @@ impl<R: Registrar, K: Runners> Board<R, K> {
         let mut sweep_at = Instant::now();
         loop {
             self.give_slots();
+            self.publish();
             if Instant::now() >= sweep_at {
                 self.start_sweep();
                 sweep_at = Instant::now() + SWEEP_EVERY;
@@ -198,14 +152,15 @@ impl<R: Registrar, K: Runners> Board<R, K> {
 
     fn hear(&mut self, event: Event) {
         match event {
-            Event::Wanted { place, count } => self.places[place].wanted = count,
+            Event::Wanted { place, count } => {
+                let served = &mut self.places[place];
+                (served.wanted, served.unheard) = (count, None);
+            }
+            Event::Unheard { place, why } => self.places[place].unheard = Some(why),
             Event::Drain { done } => {
                 self.is_draining = true;
                 self.drains.push(done);
                 self.stop_idle.send_replace(true);
-            }
-            Event::Show { answer } => {
-                let _left = answer.send(self.state());
             }
         }
     }
@@ -291,6 +246,7 @@ impl<R: Registrar, K: Runners> Board<R, K> {
         let (ground, place) = (Arc::clone(&self.ground), Arc::clone(&self.places[index].place));
         self.walks.spawn(async move {
             let walked = walk(&ground, &place, slot).await;
+            place.counts.walked(&walked);
             (index, number, walked)
         });
     }
@@ -330,24 +286,18 @@ impl<R: Registrar, K: Runners> Board<R, K> {
         }
     }
 
-    fn state(&self) -> BoardState {
-        let places = self.places.iter().zip(self.wants()).map(|(served, want)| PlaceShown {
-            url: served.place.url.clone(),
+    fn publish(&self) {
+        let places = self.places.iter().zip(self.wants()).map(|(served, want)| Standing {
             wanted: served.wanted,
             have: want.have,
             capacity: *served.capacity.borrow(),
-            trouble: served.trouble.clone(),
+            trouble: served.unheard.as_ref().or(served.trouble.as_ref()).cloned(),
         });
-        let runners = self.taken.iter().map(|(number, index)| {
-            let record = Record::read(&self.ground.app.places.slot(*number)).ok().flatten();
-            RunnerShown {
-                slot: *number,
-                url: self.places[*index].place.url.clone(),
-                runner: record.as_ref().map(|record| record.runner.to_string()).unwrap_or_default(),
-                state: record.as_ref().map_or("intent", |record| record.state.name()).to_owned(),
-                since: record.map(|record| record.state.since()),
-            }
+        let state = Published { is_draining: self.is_draining, places: places.collect() };
+        self.published.send_if_modified(|published| {
+            let is_news = *published != state;
+            *published = state;
+            is_news
         });
-        BoardState { is_draining: self.is_draining, places: places.collect(), runners: runners.collect() }
     }
 }

@@ -12,6 +12,7 @@ use hearth_ledger::Source;
 use tokio::sync::{mpsc, watch};
 
 use super::board::Event;
+use super::counts::RunnerCounts;
 use super::{Heard, Names, news};
 use crate::app::App;
 use crate::journey::chain;
@@ -32,6 +33,7 @@ pub struct Place<R> {
     pub proxy: Option<Arc<Secret>>,
     pub no_proxy: Vec<String>,
     pub registrar: R,
+    pub(super) counts: Arc<RunnerCounts>,
 }
 
 /// What a listener needs beside its source of demand.
@@ -72,6 +74,7 @@ impl Listener {
             };
             if let Err(why) = told {
                 tracing::warn!("{}: {why}", self.url);
+                let _stopping = self.tell.send(Event::Unheard { place: self.place, why }).await;
             }
         }
         match demand.close().await {

@@ -11,6 +11,8 @@
 
 mod adopt;
 mod board;
+mod control;
+mod counts;
 mod heard;
 mod keepers;
 mod labels;
@@ -22,7 +24,8 @@ mod plan;
 mod sweep;
 mod walk;
 
-pub use board::{BoardState, Control, PlaceShown, RunnerShown};
+pub use control::{BoardState, Control, PlaceFigures, PlaceShown, Standing};
+pub use counts::RunnerTally;
 pub use heard::Heard;
 pub use keepers::{KEEPER_COMMAND, Keepers, Runners, Running, StartFailure};
 pub use labels::Proof;

@@ -15,7 +15,8 @@ use hearth_host::users;
 use hearth_ledger::Source;
 use tokio::sync::{mpsc, watch};
 
-use super::board::{Board, Control};
+use super::board::Board;
+use super::control::{Control, Published, Way};
 use super::labels::Proof;
 use super::listen::{Listener, Place, read_session};
 use super::walk::Ground;
@@ -80,7 +81,7 @@ impl<K: Runners> Dispatch<K> {
             .map_err(|cause| DispatchError::Sessions { path: sessions.clone(), cause })?;
         let (tell, inbox) = mpsc::channel(INBOX);
         let forges = githubs.clone();
-        let (mut places, mut listeners) = (Vec::new(), Vec::new());
+        let (mut places, mut listeners, mut ways) = (Vec::new(), Vec::new(), Vec::new());
         for (index, (settings, github)) in app.settings.github.iter().zip(githubs).enumerate() {
             let Some(proof) = &proof else { break };
             let url = settings.endpoint.web().to_string();
@@ -93,9 +94,12 @@ impl<K: Runners> Dispatch<K> {
                 labels,
                 work_folder: WORK.to_owned(),
             };
-            let demand = AnyDemand::new(github, settings, machine, read_session(&session));
+            let demand = AnyDemand::new(github.clone(), settings, machine, read_session(&session));
             let (capacity, known) = watch::channel(0);
-            places.push((place(settings, url.clone(), demand.registrar())?, capacity));
+            let place = place(settings, url.clone(), demand.registrar())?;
+            let counts = Arc::clone(&place.counts);
+            ways.push(Way { url: url.clone(), counts, health: demand.health(), github });
+            places.push((place, capacity));
             let source = match demand {
                 AnyDemand::ScaleSet(_) => Source::ScaleSet,
                 AnyDemand::Polling(_) => Source::Rest,
@@ -116,8 +120,9 @@ impl<K: Runners> Dispatch<K> {
         let (stop_idle, stop) = watch::channel(false);
         let pace = Pace { idle_limit: app.settings.runner.idle_limit.to_duration() };
         let ground = Ground { app: Arc::clone(app), runners: Arc::new(runners), names, pace, stop };
-        let board = Board::new(ground, places, inbox, stop_idle);
-        Ok(Self { board, listeners, control: Control::new(tell), forges })
+        let (publish, published) = watch::channel(Published::default());
+        let board = Board::new(ground, places, inbox, publish, stop_idle);
+        Ok(Self { board, listeners, control: Control::new(tell, published, ways), forges })
     }
 
     /// Starts its tasks.
@@ -149,6 +154,7 @@ fn place(
         proxy: proxy.map(Arc::new),
         no_proxy: settings.network.no_proxy.clone(),
         registrar,
+        counts: Arc::default(),
     })
 }
 

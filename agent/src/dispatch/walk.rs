@@ -99,6 +99,7 @@ async fn register<R: Registrar, K: Runners>(
         record.write(&slot.directory).map_err(|error| chain(&error))?;
         let error = match place.registrar.register(&name).await {
             Ok(ticket) => {
+                place.counts.registered();
                 let written = record
                     .registered(ticket.runner, ground.app.clock.now())
                     .map_err(|error| chain(&error))

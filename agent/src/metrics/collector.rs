@@ -59,6 +59,7 @@ impl Collector for AgentCollector {
         }
         let slots = [(vec![state("free")], reading.slots_free), (vec![state("busy")], reading.slots_busy)];
         page.register("agent_slots", "Slots of this machine, by state", Value::Gauges(&slots))?;
+        page.forge(&reading.forge)?;
         reading.targets.as_ref().map_or(Ok(()), |targets| page.targets(targets))?;
         reading.runner.as_deref().map_or(Ok(()), |versions| page.runner_versions(versions))
     }
@@ -70,7 +71,7 @@ fn state(word: &str) -> Label {
 
 /// One metric's reading.
 #[derive(Clone, Copy)]
-enum Value<'a> {
+pub(super) enum Value<'a> {
     Counter(u64),
     Gauge(u64),
     Seconds(f64),
@@ -81,7 +82,7 @@ enum Value<'a> {
     GaugesOfSeconds(&'a [(Vec<Label>, f64)]),
 }
 
-struct Page<'a>(DescriptorEncoder<'a>);
+pub(super) struct Page<'a>(DescriptorEncoder<'a>);
 
 impl Page<'_> {
     fn process(&mut self) -> fmt::Result {
@@ -164,7 +165,7 @@ impl Page<'_> {
         self.register("agent_runner_version_deadline_timestamp_seconds", "When GitHub stops taking that version", at)
     }
 
-    fn register(&mut self, name: &str, help: &str, value: Value<'_>) -> fmt::Result {
+    pub(super) fn register(&mut self, name: &str, help: &str, value: Value<'_>) -> fmt::Result {
         let kind = match value {
             Value::Counter(_) | Value::Counters(_) | Value::CountersOfSeconds(..) => MetricType::Counter,
             Value::Gauge(_) | Value::Seconds(_) | Value::Gauges(_) | Value::GaugesOfSeconds(_) => MetricType::Gauge,
@@ -190,6 +191,6 @@ impl Page<'_> {
     }
 }
 
-fn instant(at: Timestamp) -> f64 {
+pub(super) fn instant(at: Timestamp) -> f64 {
     at.as_millis() as f64 / 1e3
 }

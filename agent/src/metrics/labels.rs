@@ -69,9 +69,11 @@ impl<'a> Names<'a> {
 }
 
 fn value(text: &str, has_name: bool) -> String {
-    if !has_name {
-        return OTHER.to_owned();
-    }
+    if has_name { clean(text) } else { OTHER.to_owned() }
+}
+
+/// A value that breaks no page.
+pub(super) fn clean(text: &str) -> String {
     let clean: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if clean.is_empty() { NONE.to_owned() } else { clean }
 }

@@ -7,6 +7,7 @@ mod counters;
 mod gauges;
 mod labels;
 mod latest;
+mod places;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use hearth_daemon::metrics::Metrics;
 
 use crate::app::App;
+use crate::dispatch::Control;
 use collector::AgentCollector;
 use reading::Reader;
 
@@ -29,8 +31,8 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Adds the agent's metrics.
-pub fn register(metrics: &Metrics, app: Arc<App>) {
-    let reader = Reader::new(Arc::clone(&app));
+pub fn register(metrics: &Metrics, app: Arc<App>, control: Control) {
+    let reader = Reader::new(Arc::clone(&app), control);
     let latest = Latest::new(READ_AGAIN_AFTER, PATIENCE, move || reader.read());
     let collector = AgentCollector::new(app, latest);
     metrics.register(|registry| registry.register_collector(Box::new(collector)));

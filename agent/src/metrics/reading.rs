@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hearth_ledger::{Budgets, Figures, LedgerError, Period, PriceBook, Totals, judge};
-use hearth_model::{Bytes, Timestamp};
+use hearth_model::{Bytes, SlotNumber, Timestamp};
 
 use super::counters::Counters;
 use super::gauges::{BudgetGauge, budgets, verdicts};
 use crate::app::App;
+use crate::dispatch::{Control, PlaceFigures};
 use crate::journey::chain;
 use crate::runner::{ListedVersion, VersionsError};
-use crate::slots::{self, Occupancy};
+use crate::slots::{self, Occupancy, Record};
 use crate::targets::ListedSnapshot;
 
 /// One reading. A part that could not be read is `None`; counters then stay as they were.
@@ -23,6 +24,16 @@ pub(super) struct Reading {
     pub(super) targets: Option<TargetGauges>,
     /// Only machines that take jobs from a forge have any.
     pub(super) runner: Option<Vec<ListedVersion>>,
+    pub(super) forge: ForgeGauges,
+}
+
+/// What the daemon has to do with forges.
+#[derive(Debug)]
+pub(super) struct ForgeGauges {
+    pub(super) is_draining: bool,
+    pub(super) places: Vec<PlaceFigures>,
+    /// The place of each runner in a slot, and its state.
+    pub(super) runners: Vec<(String, &'static str)>,
 }
 
 #[derive(Debug)]
@@ -46,6 +57,7 @@ pub(super) struct TargetGauges {
 #[derive(Debug)]
 pub(super) struct Reader {
     app: Arc<App>,
+    control: Control,
     known: Mutex<Known>,
 }
 
@@ -56,8 +68,8 @@ struct Known {
 }
 
 impl Reader {
-    pub(super) fn new(app: Arc<App>) -> Self {
-        Self { app, known: Mutex::default() }
+    pub(super) fn new(app: Arc<App>, control: Control) -> Self {
+        Self { app, control, known: Mutex::default() }
     }
 
     pub(super) fn read(&self) -> Reading {
@@ -84,7 +96,17 @@ impl Reader {
                 ready: snapshots.iter().filter(|snapshot| snapshot.ready).count() as u64,
             }),
             runner: runner.ok().flatten(),
+            forge: self.read_forge(),
         }
+    }
+
+    fn read_forge(&self) -> ForgeGauges {
+        let (app, control) = (&self.app, &self.control);
+        let slots = (0..app.settings.file.slots.count).map(|number| app.places.slot(SlotNumber(number)));
+        // A record that cannot be read is told of by the board.
+        let records = slots.filter_map(|slot| Record::read(&slot).ok().flatten());
+        let runners = records.map(|record| (record.target, record.state.name())).collect();
+        ForgeGauges { is_draining: control.is_draining(), places: control.places(), runners }
     }
 
     fn read_runner_versions(&self) -> Result<Option<Vec<ListedVersion>>, VersionsError> {

@@ -1,8 +1,11 @@
 //! What a scrape gives, over a real machine in a temporary directory.
 
+use std::os::unix::fs::PermissionsExt;
+
 use hearth_daemon::metrics::{BuildInfo, Metrics};
 use hearth_daemon::stop::Stop;
 use hearth_daemon::tasks::Tasks;
+use hearth_forge::GithubFile;
 use hearth_ledger::{Fact, Loss, Observation, Owner, Place};
 use hearth_model::{
     CompileCounts, Event, ExecutionId, Forge, JobFacts, Measures, Millis, Outcome, Ref, RunFacts, SlotNumber,
@@ -11,9 +14,11 @@ use hearth_model::{
 
 use super::reading::{Reader, Reading};
 use super::*;
+use crate::dispatch::Standing;
 use crate::environment::Environment;
 use crate::runner::{RunnerVersion, sample};
 use crate::settings::{self, HearthFile};
+use crate::slots::Record;
 
 const LINUX: &str = "x86_64-unknown-linux-gnu";
 
@@ -24,8 +29,17 @@ struct Machine {
 
 impl Machine {
     fn new() -> Self {
+        Self::serving(&[])
+    }
+
+    fn serving(urls: &[&str]) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let file = HearthFile { state: Some(state.path().join("state")), ..HearthFile::default() };
+        let token = state.path().join("token");
+        std::fs::write(&token, "token").unwrap();
+        std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let github = urls.iter().map(|url| format!("url = {url:?}\ntoken_file = {token:?}\n"));
+        let github = github.map(|text| toml::from_str::<GithubFile>(&text).unwrap()).collect();
+        let file = HearthFile { state: Some(state.path().join("state")), github, ..HearthFile::default() };
         let settings = settings::check(file, &Environment::from_pairs(&[])).unwrap();
         let app = Arc::new(App::open(settings).unwrap());
         Self { _state: state, app }
@@ -95,7 +109,7 @@ impl Machine {
 }
 
 fn reader(machine: &Machine) -> Arc<Reader> {
-    Arc::new(Reader::new(Arc::clone(&machine.app)))
+    Arc::new(Reader::new(Arc::clone(&machine.app), Control::of(Vec::new())))
 }
 
 /// The value of one series; fails when there is none.
@@ -207,15 +221,49 @@ fn a_label_cannot_break_the_page() {
 async fn a_scrape_inside_the_runtime_waits_without_holding_it_up() {
     let machine = Machine::new();
     let metrics = Metrics::new(BuildInfo { program: "hearth", version: "0", commit: "none" });
-    register(&metrics, Arc::clone(&machine.app));
+    register(&metrics, Arc::clone(&machine.app), Control::of(Vec::new()));
     let page = Tasks::new(Stop::default()).spawn("scrape", async move { metrics.encode().unwrap() });
     assert!(page.await.unwrap().contains("\nagent_slots{state=\"busy\"} 0\n"));
 }
 
 #[test]
+fn a_place_has_its_series_from_the_start() {
+    let machine = Machine::new();
+    assert!(!machine.scrape(&reader(&machine)).contains("agent_place_"), "there is none");
+    let machine = Machine::serving(&["https://github.com/acme"]);
+    let standing = Standing { wanted: 3, have: 1, capacity: 2, trouble: Some("no runner".to_owned()) };
+    let github = machine.app.githubs().unwrap().remove(0);
+    let at = machine.app.clock.now();
+    for (number, url) in [(0, "https://github.com/acme"), (1, "https://github.com/gone")] {
+        let slot = machine.app.places.slot(SlotNumber(number));
+        std::fs::create_dir_all(&slot).unwrap();
+        let (name, id) = ("hearth-1".parse().unwrap(), ExecutionId::new(at));
+        Record::intent(name, id, url.to_owned(), at).write(&slot).unwrap();
+    }
+    let control = Control::of(vec![(github, standing)]);
+    let page = machine.scrape(&Arc::new(Reader::new(Arc::clone(&machine.app), control)));
+    let place = "place=\"https://github.com/acme\"";
+    for (name, labels, expected) in [
+        ("agent_place_wanted_runners", "", "3"),
+        ("agent_place_promised_runners", "", "2"),
+        ("agent_place_troubled", "", "1"),
+        ("agent_place_runners", ",state=\"intent\"", "1"),
+        ("agent_place_runners", ",state=\"busy\"", "0"),
+        ("agent_runner_registrations_total", "", "0"),
+        ("agent_runner_ends_total", ",end=\"failed\"", "0"),
+        ("agent_demand_events_total", ",event=\"deaf\"", "0"),
+        ("agent_github_limit_hits_total", ",limit=\"secondary\"", "0"),
+    ] {
+        assert_eq!(value(&page, &format!("{name}{{{place}{labels}}}")), expected, "{name}{labels}");
+    }
+    assert!(!page.contains("agent_github_clock_skew_seconds{"), "GitHub has not spoken yet");
+    assert!(!page.contains("https://github.com/gone"), "its label would have no bound");
+}
+
+#[test]
 fn the_runner_program_is_told_of_where_there_is_one() {
     let machine = Machine::new();
-    let reader = Arc::new(Reader::new(Arc::clone(&machine.app)));
+    let reader = Arc::new(Reader::new(Arc::clone(&machine.app), Control::of(Vec::new())));
     assert!(!machine.scrape(&reader).contains("agent_runner"));
     assert!(!machine.app.places.runner().exists(), "a scrape makes nothing");
     let archives = tempfile::tempdir().unwrap();

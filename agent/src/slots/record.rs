@@ -86,6 +86,9 @@ pub enum Ended {
 }
 
 impl State {
+    /// All of them, in their order.
+    pub const NAMES: [&str; 5] = ["intent", "registered", "started", "busy", "finished"];
+
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Intent { .. } => "intent",
@@ -237,6 +240,11 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_state_has_its_name() {
+        assert_eq!(every_state().iter().map(|record| record.state.name()).collect::<Vec<_>>(), State::NAMES);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 use crate::app::{App, AppError};
 use crate::dashboard;
 use crate::desk::{DeskServer, ServerError};
-use crate::dispatch::{Dispatch, DispatchError, Keepers};
+use crate::dispatch::{Control, Dispatch, DispatchError, Keepers};
 use crate::environment::Environment;
 use crate::journey::chain;
 use crate::metrics;
@@ -157,7 +157,7 @@ pub async fn run(args: UpArgs, mut settings: Settings, environment: &Environment
     let cache = cache.map_err(|cause| UpError::CacheListen { address: cache_address, cause })?;
     let cache_address = cache.local_addr().map_err(|cause| UpError::CacheListen { address: String::new(), cause })?;
     let desk = DeskServer::listen(&places.daemon_socket()).map_err(UpError::Desk)?;
-    let numbers = numbers(&app, &node);
+    let numbers = numbers(&app, &node, dispatch.control.clone());
     let admin = admin(&app, pages, &stop, &numbers);
     let admin =
         admin.with_pages(dashboard::pages(Arc::clone(&app), node.clone())).listen().await.map_err(UpError::Admin)?;
@@ -259,7 +259,7 @@ fn take_lock(places: &Places) -> Result<FileLock, UpError> {
     Ok(lock)
 }
 
-fn numbers(app: &Arc<App>, node: &Node) -> Metrics {
+fn numbers(app: &Arc<App>, node: &Node, control: Control) -> Metrics {
     let numbers = Metrics::new(BuildInfo {
         program: "hearth",
         version: env!("CARGO_PKG_VERSION"),
@@ -267,7 +267,7 @@ fn numbers(app: &Arc<App>, node: &Node) -> Metrics {
         commit: option_env!("HEARTH_COMMIT").unwrap_or("unknown"),
     });
     numbers.register(|registry| node.register_metrics(registry));
-    metrics::register(&numbers, Arc::clone(app));
+    metrics::register(&numbers, Arc::clone(app), control);
     numbers
 }
 
