@@ -26,7 +26,8 @@ pub struct NodeConfig {
 /// Whether other nodes may have the directory open at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ownership {
-    /// This node knows everything that the directory holds, answers misses from memory and keeps to the budget.
+    /// This node knows everything that the directory holds, answers misses from memory and keeps to the budget. While
+    /// nodes that share it are left from before, it asks the disk, and takes over when the last of them is gone.
     Alone,
     /// Short-lived nodes of several processes share it. None of them has the whole account, so none evicts; whoever
     /// keeps the directory calls [`crate::trim`] now and then.

@@ -1,5 +1,6 @@
-//! The directory of a node: `objects/<2 digits>/<62 digits>`, `uploads/` for what is not whole yet, `lock`. Owns every
-//! path below the root and is the only one to make or remove a file there.
+//! The directory of a node: `objects/<2 digits>/<62 digits>`, `uploads/` for what is not whole yet, and two locks: `house`
+//! of the one node that keeps the accounts, `lock` of all that write. Owns every path below the root and is the only one
+//! to make or remove a file there.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -23,8 +24,9 @@ pub(crate) struct BlobFiles {
     root: PathBuf,
     serial: AtomicU64,
     stripes: [Mutex<()>; STRIPES],
-    /// Held for as long as this value lives: two nodes that both keep accounts would undo each other's.
-    _lock: FileLock,
+    /// Two nodes that both keep accounts would undo each other's.
+    _house: Option<FileLock>,
+    lock: Mutex<Option<FileLock>>,
 }
 
 /// One object as a walk through the directory finds it.
@@ -36,21 +38,28 @@ pub(crate) struct Listed {
 }
 
 impl BlobFiles {
-    /// Makes the directories and takes the lock; a node that is alone sweeps what an earlier life left unfinished.
+    /// Makes the directories and takes the locks; a node that is alone sweeps what an earlier life left unfinished. Jobs
+    /// that share the directory keep nobody from opening it: see [`BlobFiles::be_alone`].
     pub(crate) fn open(root: &Path, ownership: Ownership) -> Result<Self, NodeError> {
         let at = |path: &Path| {
             let path = path.to_owned();
             move |cause| NodeError::Directory { path, cause }
         };
         fs::create_dir_all(root).map_err(at(root))?;
-        let lock_path = root.join("lock");
-        let lock = match ownership {
-            Ownership::Alone => FileLock::try_exclusive(&lock_path),
-            Ownership::Shared => FileLock::try_shared(&lock_path),
+        let (house_path, lock_path) = (root.join("house"), root.join("lock"));
+        let in_use = || NodeError::InUse { path: root.to_owned() };
+        let (house, lock) = match ownership {
+            Ownership::Alone => {
+                let house = FileLock::try_exclusive(&house_path).map_err(at(&house_path))?.ok_or_else(in_use)?;
+                (Some(house), FileLock::try_exclusive(&lock_path).map_err(at(&lock_path))?)
+            }
+            Ownership::Shared => {
+                let lock = FileLock::try_shared(&lock_path).map_err(at(&lock_path))?;
+                (None, Some(lock.ok_or_else(in_use)?))
+            }
         };
-        let lock = lock.map_err(at(&lock_path))?.ok_or_else(|| NodeError::InUse { path: root.to_owned() })?;
         let uploads = root.join("uploads");
-        if ownership == Ownership::Alone {
+        if ownership == Ownership::Alone && lock.is_some() {
             // A file that cannot be swept is left: new uploads get new names and never meet it.
             match fs::read_dir(&uploads) {
                 Ok(entries) => entries.flatten().for_each(|entry| drop(fs::remove_file(entry.path()))),
@@ -63,13 +72,23 @@ impl BlobFiles {
             root: root.to_owned(),
             serial: AtomicU64::new(0),
             stripes: std::array::from_fn(|_| Mutex::new(())),
-            _lock: lock,
+            _house: house,
+            lock: Mutex::new(lock),
         };
         for shelf in 0..=u8::MAX {
             let path = files.shelf(shelf);
             fs::create_dir_all(&path).map_err(at(&path))?;
         }
         Ok(files)
+    }
+
+    /// Whether nobody shares the directory with the node that keeps it; once that is so, it stays so.
+    pub(crate) fn be_alone(&self) -> io::Result<bool> {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock.is_none() {
+            *lock = FileLock::try_exclusive(&self.root.join("lock"))?;
+        }
+        Ok(lock.is_some())
     }
 
     /// Removes uploads that nobody has written to since `before`: their writers are dead.

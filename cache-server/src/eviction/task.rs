@@ -24,7 +24,8 @@ pub(crate) async fn keep_house(store: Arc<Store>) {
     if store.config.ownership == Ownership::Shared {
         return;
     }
-    if learn(&store).await == Learned::Everything {
+    let mut is_alone = be_alone(&store).await;
+    if learn(&store).await == Learned::Everything && is_alone {
         store.index.mark_complete();
     }
     let mut rounds = interval(ROUND);
@@ -35,7 +36,27 @@ pub(crate) async fn keep_house(store: Arc<Store>) {
             _ = rounds.tick() => store.memory.rest(),
             () = store.eviction_bell.notified() => {}
         }
+        if !is_alone && be_alone(&store).await {
+            is_alone = true;
+            // What others have stored meanwhile is on the disk and in nobody's account.
+            if learn(&store).await == Learned::Everything {
+                store.index.mark_complete();
+            }
+        }
         evict(&store).await;
+    }
+}
+
+/// While jobs that began without us still write, a complete index would deny what they store.
+async fn be_alone(store: &Arc<Store>) -> bool {
+    let of = Arc::clone(store);
+    match store.disk.at_leisure(move || of.files.be_alone()).await {
+        Some(Ok(is_alone)) => is_alone,
+        Some(Err(error)) => {
+            warn!(error = %error, "cannot find out who shares the cache directory");
+            false
+        }
+        None => false,
     }
 }
 

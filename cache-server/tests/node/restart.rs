@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_cache_server::{Node, NodeError, Ownership};
+use hearth_cache_server::{IndexState, Node, NodeError, Ownership};
 use hearth_model::{Bytes, ManualClock};
 
 use crate::world::{NOW, World, body, config, key, signer, trusted};
@@ -89,8 +89,6 @@ async fn nodes_that_share_a_directory_see_each_others_objects_and_a_trim_keeps_t
         one.put(&key(n), &trusted(), &body(u64::from(n), 90_000)).await;
     }
     other.get(&key(3), &trusted()).await.is(&body(3, 90_000), "stored by the other node");
-    let alone = Node::open(config(&root), signer(), Arc::new(ManualClock::at(NOW))).await;
-    assert!(matches!(alone, Err(NodeError::InUse { .. })));
     let mut small = config(&root);
     small.budget = Bytes(400_000);
     hearth_cache_server::trim(small, Arc::new(ManualClock::at(NOW))).await.unwrap();
@@ -98,4 +96,34 @@ async fn nodes_that_share_a_directory_see_each_others_objects_and_a_trim_keeps_t
     assert!((1..=400_000).contains(&left), "{left} bytes are left");
     one.stop().await;
     other.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_opens_beside_jobs_that_share_its_directory_and_takes_over_when_they_are_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("cache");
+    let share = |config: &mut hearth_cache_server::NodeConfig| config.ownership = Ownership::Shared;
+    let job = World::at(&root, ManualClock::at(NOW), share).await;
+    job.put(&key(1), &trusted(), &body(1, 90_000)).await;
+    let node = World::at(&root, ManualClock::at(NOW), |config| config.budget = Bytes(400_000)).await;
+    let another = Node::open(config(&root), signer(), Arc::new(ManualClock::at(NOW))).await;
+    assert!(matches!(another, Err(NodeError::InUse { .. })), "one node keeps the directory");
+
+    // What the job stores is found though this node was not told.
+    node.until(|status| status.objects == 1).await;
+    job.put(&key(2), &trusted(), &body(2, 90_000)).await;
+    node.get(&key(2), &trusted()).await.is(&body(2, 90_000), "stored by the job");
+    assert_eq!(node.node.status().index, IndexState::Loading);
+    job.stop().await;
+    // The next look at the directory is when room is needed, at the latest.
+    for n in 3..8 {
+        node.put(&key(n), &trusted(), &body(u64::from(n), 90_000)).await;
+    }
+    node.settled().await;
+    node.until(|status| status.bytes <= Bytes(340_000)).await;
+    let mut sharing = config(&root);
+    share(&mut sharing);
+    let shared = Node::open(sharing, signer(), Arc::new(ManualClock::at(NOW))).await;
+    assert!(matches!(shared, Err(NodeError::InUse { .. })), "it is alone from then on");
+    node.stop().await;
 }
