@@ -3,7 +3,7 @@
 use hearth_model::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, LINK};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use zeroize::Zeroizing;
 
 use crate::call::{AnswerIds, Call, CallError};
@@ -30,6 +30,11 @@ impl Answer {
             status: self.status.as_u16(),
             cause,
         })
+    }
+
+    /// Whether the body has not lost its end.
+    pub(super) fn is_whole(&self) -> bool {
+        serde_json::from_slice::<IgnoredAny>(self.text()).is_ok()
     }
 
     /// The scale set service puts a byte-order mark in front of some answers.

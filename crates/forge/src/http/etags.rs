@@ -40,14 +40,15 @@ impl Etags {
         (kept.generation == generation).then(|| kept.answers.get(url).map(|entry| entry.etag.clone()))?
     }
 
-    /// Keeps a full answer.
+    /// Keeps a full answer. Half a body would be confirmed for as long as nothing changes.
     pub(crate) fn keep(&self, url: &Url, generation: u64, answer: &Answer) {
         let mut kept = self.lock();
         if kept.generation != generation {
             *kept = Kept { generation, ..Kept::default() };
         }
         kept.forget(url);
-        let Some(etag) = answer.headers.get(ETAG).filter(|_| answer.body.len() <= BYTES_LIMIT) else { return };
+        let is_good = answer.body.len() <= BYTES_LIMIT && answer.is_whole();
+        let Some(etag) = answer.headers.get(ETAG).filter(|_| is_good) else { return };
         kept.uses += 1;
         kept.bytes += answer.body.len();
         let (link, used) = (answer.headers.get(LINK).cloned(), kept.uses);
@@ -113,6 +114,17 @@ mod tests {
     }
 
     #[test]
+    fn half_an_answer_is_not_kept() {
+        let etags = Etags::default();
+        let tag = [("etag", "\"a\"")];
+        etags.keep(&url(1), 0, &answer(200, &tag, "\u{feff}[1]"));
+        assert!(etags.tag(&url(1), 0).is_some());
+        etags.keep(&url(1), 0, &answer(200, &tag, "[1, {\"id\": "));
+        assert_eq!(etags.tag(&url(1), 0), None);
+        assert_eq!(etags.lock().bytes, 0);
+    }
+
+    #[test]
     fn other_credentials_start_anew() {
         let etags = Etags::default();
         etags.keep(&url(1), 1, &answer(200, &[("etag", "\"a\"")], "[]"));
@@ -137,7 +149,7 @@ mod tests {
     #[test]
     fn large_answers_do_not_fill_the_memory() {
         let etags = Etags::default();
-        let large = "x".repeat(BYTES_LIMIT / 2);
+        let large = format!("\"{}\"", "x".repeat(BYTES_LIMIT / 2 - 2));
         for n in 0..5 {
             etags.keep(&url(n), 0, &answer(200, &[("etag", "\"a\"")], &large));
         }
