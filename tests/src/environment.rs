@@ -1,6 +1,7 @@
 //! The environment of the test process: the one place that reads it. Lists every variable that the tests know.
 
 use std::ffi::{OsStr, OsString};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// Turns every skip into a failure, for machines that are meant to have everything.
@@ -11,6 +12,8 @@ pub const BINARY: &str = "HEARTH_BINARY";
 pub const SCCACHE: &str = "HEARTH_TEST_SCCACHE";
 /// GitHub's OpenAPI description as JSON, which the fake GitHub holds calls and answers against.
 pub const GITHUB_OPENAPI: &str = "HEARTH_GITHUB_OPENAPI";
+/// Which random plans of faults a served machine is put through at full length: `7`, or `1-20`. Unset: one short run.
+pub const FAULT_SEEDS: &str = "HEARTH_FAULT_SEEDS";
 
 /// What cargo tells the tests of one package and must not tell the cargo that they start: build scripts listen to it.
 const OF_THIS_PACKAGE: [&str; 5] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_PRIMARY_", "LD_LIBRARY_PATH"];
@@ -54,6 +57,14 @@ impl Environment {
 
     pub fn github_openapi(&self) -> Option<PathBuf> {
         self.get(GITHUB_OPENAPI).map(PathBuf::from)
+    }
+
+    /// From the first to the last of the seeds that somebody asked for.
+    pub fn fault_seeds(&self) -> Option<RangeInclusive<u64>> {
+        let text = self.get(FAULT_SEEDS)?.to_string_lossy().into_owned();
+        let (first, last) = text.split_once('-').unwrap_or((&text, &text));
+        let number = |text: &str| text.trim().parse().expect("seeds are written as `7` or `1-20`");
+        Some(number(first)..=number(last))
     }
 
     /// What a program needs to find commands, the toolchain and the registry, and nothing else.

@@ -35,6 +35,20 @@ pub fn marked_with(executions: impl Fn(&str) -> bool) -> Vec<u32> {
     processes(|_| true).into_iter().filter(is_marked).collect()
 }
 
+/// The processes that have to do with a directory: their program stands in it, or their arguments or their environment
+/// name it. Ourselves left out.
+pub fn of_directory(directory: &Path) -> Vec<u32> {
+    let name = directory.as_os_str().as_encoded_bytes();
+    let names_it = |text: &[u8]| text.windows(name.len()).any(|part| part == name);
+    let is_of_it = |pid: &u32| {
+        let process = Path::new("/proc").join(pid.to_string());
+        let program = fs::read_link(process.join("exe")).unwrap_or_default();
+        let texts = ["cmdline", "environ"].map(|file| fs::read(process.join(file)).unwrap_or_default());
+        *pid != std::process::id() && (program.starts_with(directory) || texts.iter().any(|text| names_it(text)))
+    };
+    processes(|_| true).into_iter().filter(|pid| is_of_it(pid) && is_alive(*pid)).collect()
+}
+
 /// What a process is, for the message of a test that fails.
 pub fn described(pid: u32) -> String {
     let arguments = arguments_of(pid).join(&b' ');

@@ -4,7 +4,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fake_github::{FakeGithub, JobId, Options, Scope, State};
 use fake_runner::archive;
@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::binary;
 use crate::environment::Environment;
+use crate::family::of_directory;
 use crate::github;
 use crate::job::Running;
 use crate::wait::{PATIENCE, is_reached, until};
@@ -97,15 +98,19 @@ impl Served {
         Self { world, github, configuration, daemon: None }
     }
 
-    /// Starts the daemon and waits until it says that it is up.
-    pub fn up(&mut self) {
+    /// Starts the daemon and waits until it says that it is up; gives how long that took.
+    pub fn up(&mut self) -> Duration {
         let announcement = self.world.state().join("daemon.json");
         let _left_by_a_killed_one = fs::remove_file(&announcement);
         let call = self.world.hearth().arg("--config").arg(&self.configuration);
-        let mut daemon = call.env("HEARTH_LOG", "info,hearth=debug").args(["up", "--admin", "127.0.0.1:0"]).start();
+        let call = call.env("HEARTH_LOG", "info,hearth=debug").args(["up", "--admin", "127.0.0.1:0"]);
+        let began = Instant::now();
+        let mut daemon = call.start();
         until("the daemon's announcement", || !daemon.is_running() || announcement.exists());
+        let took = began.elapsed();
         assert!(daemon.is_running(), "{}", daemon.stderr());
         self.daemon = Some(daemon);
+        took
     }
 
     pub fn daemon(&mut self) -> &mut Running {
@@ -163,7 +168,8 @@ impl Served {
             return;
         }
         let said = self.said();
-        unreachable!("waited in vain for {what}\n{:#?}\n{said}", self.github.jobs());
+        let jobs: Vec<_> = self.github.jobs().into_iter().filter(|job| !job.is_done()).collect();
+        unreachable!("waited in vain for {what}; not done:\n{jobs:#?}\n{said}");
     }
 
     /// Everything that daemon, keepers and runner programs have said.
@@ -178,12 +184,24 @@ impl Served {
         said.join("\n")
     }
 
+    /// The processes of this machine: keepers, guards, runners, and all that their jobs have started. Not the daemon.
+    pub fn others(&self) -> Vec<u32> {
+        let daemon = self.daemon.as_ref().map(Running::pid);
+        let all = of_directory(self.world.path("").as_path()).into_iter();
+        all.filter(|pid| Some(*pid) != daemon).collect()
+    }
+
     /// The slots' records, by the name of their state; none of a clean slot.
     pub fn records(&self) -> Vec<String> {
+        let states = self.runners().into_iter();
+        states.filter_map(|record| record["state"]["is"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// The slots' records as they are written.
+    pub fn runners(&self) -> Vec<Value> {
         let slots = entries(&self.world.state().join("slots"));
         let records = slots.iter().filter_map(|slot| fs::read(slot.join("runner.json")).ok());
-        let states = records.filter_map(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-        states.filter_map(|record| record["state"]["is"].as_str().map(str::to_owned)).collect()
+        records.filter_map(|bytes| serde_json::from_slice(&bytes).ok()).collect()
     }
 }
 

@@ -1,6 +1,11 @@
 //! A machine that serves GitHub, from outside: the real daemon against the strict fakes.
 
 mod books;
+mod faults;
 mod first_job;
+mod killed;
+mod left;
+mod moments;
+mod stopped;
 mod users;
 mod warm;
