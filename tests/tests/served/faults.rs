@@ -80,7 +80,7 @@ fn machine(seed: u64, way: Way) -> Machine {
         queue_token_life: life,
         ..Options::default()
     };
-    Machine { slots: SLOTS, idle_limit: "4s", github: way.settings().to_owned(), options }
+    Machine { slots: SLOTS, idle_limit: "4s", github: way.settings().to_owned(), options, ..Machine::default() }
 }
 
 /// What the jobs are like: most are plain, some fail, some leave a process behind that does not want to be found.
