@@ -24,6 +24,9 @@ mod plan;
 mod sweep;
 mod walk;
 
+#[cfg(test)]
+mod flat;
+
 pub use control::{BoardState, Control, PlaceFigures, PlaceShown, Standing};
 pub use counts::RunnerTally;
 pub use heard::Heard;
