@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use fake_github::{FaultKind, Flow, Injection, Job, Options, ScaleSetRecord};
-use hearth_forge::{AnyDemand, CallError, Demand, DemandError, JobNews, RequestId};
+use hearth_forge::{AnyDemand, CallError, Demand, DemandError, JobNews, Registrar, RequestId};
 
 use crate::place::{OWNER, Place, options, told, word, words};
+use crate::runner::Runner;
 
 /// A demand whose session is open.
 async fn open(place: &Place) -> AnyDemand {
@@ -308,6 +309,39 @@ async fn an_available_job_that_was_not_acquired_is_told_again() {
     let again = told(&mut demand, 1).await;
     assert!(matches!(&again.jobs[..], [JobNews::Available { job }] if job.request == requests[0]), "{again:?}");
     assert_eq!(demand.acquire(&requests).await.unwrap(), requests);
+    demand.close().await.unwrap();
+    place.is_content();
+}
+
+#[tokio::test]
+async fn a_job_that_there_was_no_room_for_is_told_again_as_soon_as_there_is() {
+    let patience = Duration::from_secs(30);
+    let place = Place::new(Options { flow: Flow::Acquire, poll_hold: patience * 2, ..options() });
+    let mut demand = open(&place).await;
+    for number in 0..2 {
+        place.github.offer(Job::new("acme/widgets").named(&format!("job {number}")));
+    }
+    let mut offered: Vec<RequestId> = Vec::new();
+    while offered.len() < 2 {
+        offered.extend(told(&mut demand, 1).await.jobs.iter().map(|news| news.job().request));
+    }
+    assert_eq!(demand.acquire(&offered).await.unwrap(), offered[..1]);
+    let ticket = demand.registrar().register(&crate::place::name(1)).await.unwrap();
+    let runner = Runner::start(&ticket).await.unwrap();
+    let job = runner.take().await.unwrap();
+    runner.complete(&job).await;
+
+    // Nobody announces the other one, so a poll for it would be held to its end.
+    let again = async {
+        loop {
+            let told = told(&mut demand, 1).await;
+            if matches!(&told.jobs[..], [JobNews::Available { job }] if job.request == offered[1]) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(patience, again).await.unwrap();
+    assert_eq!(demand.acquire(&offered[1..]).await.unwrap(), offered[1..]);
     demand.close().await.unwrap();
     place.is_content();
 }

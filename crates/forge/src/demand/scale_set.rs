@@ -98,6 +98,13 @@ impl ScaleSet {
                 self.open().await?;
                 return Ok(self.demanded(None, Vec::new()));
             }
+            let now = self.now();
+            if self.wanted.may_fit(now, capacity) {
+                let jobs = self.unclaimed().await;
+                if !jobs.is_empty() {
+                    return Ok(self.demanded(None, jobs));
+                }
+            }
             let polled = self.poll(capacity).await?;
             self.health.heard(self.service.github().clock().now());
             let now = self.now();
@@ -105,7 +112,8 @@ impl ScaleSet {
             let Polled::Message(message) = polled else {
                 self.health.count(Counter::Empty, 1);
                 self.reconcile(capacity).await;
-                let jobs = if capacity > 0 { self.unclaimed().await } else { Vec::new() };
+                let rested = self.asked_unclaimed.is_none_or(|then| now.saturating_sub(then) >= UNCLAIMED);
+                let jobs = if capacity > 0 && rested { self.unclaimed().await } else { Vec::new() };
                 return Ok(self.demanded(None, jobs));
             };
             let id = MessageId(message.message_id);
@@ -163,12 +171,8 @@ impl ScaleSet {
 
     /// Jobs that were told as available and not acquired, by this process or the last one: nobody announces them again.
     async fn unclaimed(&mut self) -> Vec<JobNews> {
-        let now = self.now();
-        let due = self.asked_unclaimed.is_none_or(|then| now.saturating_sub(then) >= UNCLAIMED);
-        let Some(open) = self.open.as_ref().filter(|_| due && self.wanted.has_unclaimed()) else {
-            return Vec::new();
-        };
-        self.asked_unclaimed = Some(now);
+        let Some(open) = self.open.as_ref().filter(|_| self.wanted.has_unclaimed()) else { return Vec::new() };
+        self.asked_unclaimed = Some(self.now());
         match self.service.acquirable(&open.session).await {
             Ok(jobs) => {
                 let jobs: Vec<JobNews> = jobs.into_iter().map(news::available).collect();
@@ -337,13 +341,15 @@ impl Demand for ScaleSet {
 
     async fn acquire(&mut self, requests: &[RequestId]) -> Result<Vec<RequestId>, DemandError> {
         let Some(open) = self.open.as_ref().filter(|_| !requests.is_empty()) else { return Ok(Vec::new()) };
-        let first = self.service.acquire(&open.session, requests).await;
-        if !matches!(first, Err(CallError::Unauthorized { .. })) {
-            return first.map_err(|cause| self.failed(cause));
+        let mut acquired = self.service.acquire(&open.session, requests).await;
+        if matches!(acquired, Err(CallError::Unauthorized { .. })) {
+            self.refresh().await?;
+            let Some(open) = &self.open else { return Ok(Vec::new()) };
+            acquired = self.service.acquire(&open.session, requests).await;
         }
-        self.refresh().await?;
-        let Some(open) = &self.open else { return Ok(Vec::new()) };
-        self.service.acquire(&open.session, requests).await.map_err(|cause| self.failed(cause))
+        let acquired = acquired.map_err(|cause| self.failed(cause))?;
+        self.wanted.acquired(&acquired);
+        Ok(acquired)
     }
 
     async fn close(&mut self) -> Result<(), DemandError> {

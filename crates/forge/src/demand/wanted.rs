@@ -21,6 +21,8 @@ pub(super) struct Wanted {
     open: BTreeMap<RequestId, Open>,
     /// Told as available, and nobody has them as far as we know.
     offered: BTreeSet<RequestId>,
+    /// Something was told since the offered jobs were last asked for.
+    has_news: bool,
     distrusted: Option<Duration>,
 }
 
@@ -43,6 +45,7 @@ impl Wanted {
         if let Some(statistics) = statistics {
             self.statistics = statistics;
         }
+        self.has_news = true;
         let mut begun = BTreeMap::new();
         for news in jobs {
             let request = news.job().request;
@@ -86,8 +89,21 @@ impl Wanted {
         self.statistics.total_available_jobs > 0 || !self.offered.is_empty()
     }
 
+    /// Whether an offered job may fit by now for which there was no room when it was told: it is told only once.
+    pub(super) fn may_fit(&mut self, now: Duration, capacity: u32) -> bool {
+        self.has_news && !self.offered.is_empty() && self.runners(now) < capacity
+    }
+
+    /// These are ours now, whatever the last counts were.
+    pub(super) fn acquired(&mut self, requests: &[RequestId]) {
+        self.offered.retain(|request| !requests.contains(request));
+        let more = u32::try_from(requests.len()).unwrap_or(u32::MAX);
+        self.statistics.total_assigned_jobs = self.statistics.total_assigned_jobs.saturating_add(more);
+    }
+
     /// The jobs that wait to be acquired: these and no others.
     pub(super) fn unclaimed(&mut self, requests: impl Iterator<Item = RequestId>) {
+        self.has_news = false;
         self.offered = requests.take(OPEN_LIMIT).collect();
         self.statistics.total_available_jobs = u32::try_from(self.offered.len()).unwrap_or(u32::MAX);
     }
@@ -181,6 +197,24 @@ mod tests {
         assert!(wanted.has_unclaimed());
         wanted.unclaimed(std::iter::empty());
         assert!(!wanted.has_unclaimed(), "another set has them");
+    }
+
+    #[test]
+    fn an_offered_job_is_asked_for_once_for_all_news_and_only_while_there_is_room() {
+        let mut wanted = Wanted::default();
+        let available = |request| JobNews::Available { job: job(request) };
+        wanted.told(NOW, counts(0), &[available(1), available(2)]);
+        assert!(wanted.may_fit(NOW, 1));
+        wanted.acquired(&[RequestId(1)]);
+        assert!(!wanted.may_fit(NOW, 1), "there is no room");
+        assert!(wanted.may_fit(NOW, 2), "there is more room than before");
+        wanted.told(NOW, counts(0), &[completed(1)]);
+        assert!(wanted.may_fit(NOW, 1));
+        wanted.unclaimed([RequestId(2)].into_iter());
+        assert!(!wanted.may_fit(NOW, 1), "it was asked for");
+        wanted.acquired(&[RequestId(2)]);
+        wanted.told(NOW, counts(1), &[]);
+        assert!(!wanted.may_fit(NOW, 9), "nothing is offered");
     }
 
     #[test]
