@@ -83,7 +83,7 @@ impl Demand for Queue {
         assert_eq!(self.acknowledged, self.messages, "the last message was acknowledged before the next was asked for");
         self.messages += 1;
         let ended: Vec<_> = self.play.ended.lock().unwrap().drain(..).collect();
-        let jobs = ended.into_iter().map(|name| completed(name, self.messages)).collect();
+        let jobs = ended.into_iter().map(|name| completed(&name, self.messages)).collect();
         let wanted = self.play.unfinished.load(Ordering::Relaxed).min(100);
         Ok(Demanded { message: Some(MessageId(self.messages)), wanted: u32::try_from(wanted).unwrap(), jobs })
     }
@@ -111,7 +111,7 @@ impl Demand for Queue {
     }
 }
 
-fn completed(runner: RunnerName, number: i64) -> JobNews {
+fn completed(runner: &RunnerName, number: i64) -> JobNews {
     let at = hearth_model::Timestamp::from_millis(1_000 + number);
     let job = JobSeen {
         request: RequestId(number),

@@ -2,6 +2,7 @@
 
 mod books;
 mod faults;
+mod figures;
 mod first_job;
 mod killed;
 mod left;
