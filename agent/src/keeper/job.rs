@@ -13,6 +13,7 @@ use hearth_ledger::Owner;
 use hearth_model::{CompileCounts, JobFacts, Millis, Outcome, UsageReading};
 
 use super::Setting;
+use super::container::is_in_container;
 use super::ownership::Ownership;
 use crate::checkout::Checkout;
 use crate::desk::{Desk, DeskError, NodeAccess};
@@ -74,18 +75,23 @@ impl Job {
             stage: Stage::Running,
         };
         let (begun, access) = desk.begin(intent).await?;
-        let compile = compile_cache(setting, &desk, &begun, &access, supervisor).await;
+        let (compile, target) = if is_in_container(&setting.place.ours.join("runner")) {
+            let why = "the job runs in a container, where our paths do not exist".to_owned();
+            (Err(Without::Container), WarmTarget::Off { why })
+        } else {
+            (compile_cache(setting, &desk, &begun, &access, supervisor).await, WarmTarget::Waiting)
+        };
         if let Err(why) = &compile {
             tracing::warn!("the job runs without compile cache: {}", chain(why));
         }
-        let target = WarmTarget::Waiting;
         Ok(Self { desk, begun, facts, ownership, began, compile, target, checkout: None, restored: None })
     }
 
     /// What all later steps get.
     pub(super) fn given(&self, setting: &Setting) -> Given {
         let mut variables = Vec::new();
-        if let Some(wrapper) = &setting.wrapper {
+        let has_target = self.target == WarmTarget::Waiting;
+        if let Some(wrapper) = setting.wrapper.as_ref().filter(|_| has_target) {
             let wrapper = wrapper.0.to_string_lossy().into_owned();
             variables.push(("RUSTC_WRAPPER".to_owned(), wrapper));
             // A constant of the view: every CARGO_ variable is part of sccache's key.
@@ -107,7 +113,9 @@ impl Job {
                 variables.push((SCCACHE.to_owned(), setting.settings.file.compiler_cache.sccache.clone()));
             }
             Err(why) => {
-                variables.push((SCCACHE.to_owned(), "off".to_owned()));
+                if has_target {
+                    variables.push((SCCACHE.to_owned(), "off".to_owned()));
+                }
                 said.push(format!("no compile cache: {}", chain(why)));
             }
         }

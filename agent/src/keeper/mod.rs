@@ -9,6 +9,7 @@
 //!
 //! It never speaks to the forge; registrations are the daemon's.
 
+mod container;
 mod directory;
 mod error;
 mod group;

@@ -37,6 +37,8 @@ pub enum Without {
     Start(#[source] std::io::Error),
     #[error(transparent)]
     Supervise(SuperviseError),
+    #[error("the job runs in a container, where our paths do not exist")]
+    Container,
     #[error("its counts have been read, and it has ended")]
     Ended,
 }
