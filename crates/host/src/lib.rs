@@ -7,6 +7,7 @@ pub mod clones;
 pub mod guard;
 pub mod lock;
 pub mod memory;
+pub mod open_files;
 pub mod owners;
 pub mod processes;
 pub mod service_manager;
