@@ -35,7 +35,7 @@ pub use jit::{JitError, without_updates};
 pub use offers::OfferError;
 pub use root::{Root, RootError, RootPlace, SetupGroup, Sharing, prepare};
 pub use settings::{RunnerFile, RunnerSettings, RunnerSettingsError};
-pub use start::{Hooks, Rank, RunnerProxy, RunnerStart, SlotPlaces, User, UserIdentity};
+pub use start::{Hooks, Rank, RunnerProxy, RunnerStart, SlotPlaces, User, UserIdentity, search_path};
 pub use unpack::UnpackError;
 pub use version::{ArchiveName, InvalidName, Packing, Platform, RunnerVersion};
 pub use versions::{Held, ListedVersion, Tidied, Versions, VersionsError};

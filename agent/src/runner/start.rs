@@ -111,7 +111,7 @@ impl RunnerStart<'_> {
     fn environment(&self) -> BTreeMap<String, OsString> {
         let mut all = BTreeMap::new();
         let mut set = |name: &str, value: &OsStr| drop(all.insert(name.to_owned(), value.to_owned()));
-        set("PATH", &self.path());
+        set("PATH", &search_path(self.places.home, self.platform));
         set("LANG", self.language().as_ref());
         if let Some(proxy) = self.proxy {
             let exceptions = proxy.exceptions.join(",");
@@ -155,21 +155,22 @@ impl RunnerStart<'_> {
         all
     }
 
-    fn path(&self) -> OsString {
-        let mut path = OsString::new();
-        for programs in OWN_PROGRAMS {
-            path.push(self.places.home.join(programs));
-            path.push(":");
-        }
-        path.push(if self.platform.os == "osx" { PATH_OF_MACOS } else { PATH_OF_LINUX });
-        path
-    }
-
     /// One that is always there, in which every character is one: without any, archives of caches are made in another
     /// way and are not found again.
     fn language(&self) -> &'static str {
         if self.platform.os == "osx" { "en_US.UTF-8" } else { "C.UTF-8" }
     }
+}
+
+/// Where a job with this home finds programs, unless the operator says otherwise.
+pub fn search_path(home: &Path, platform: Platform) -> OsString {
+    let mut path = OsString::new();
+    for programs in OWN_PROGRAMS {
+        path.push(home.join(programs));
+        path.push(":");
+    }
+    path.push(if platform.os == "osx" { PATH_OF_MACOS } else { PATH_OF_LINUX });
+    path
 }
 
 #[cfg(test)]
