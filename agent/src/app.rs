@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hearth_cache_server::{Node, NodeConfig, NodeError, Ownership};
 use hearth_daemon::secrets::Exposure;
-use hearth_forge::{Github, OpenError, Surroundings};
+use hearth_forge::{Github, GithubSettings, OpenError, Surroundings};
 use hearth_host::clock::SystemClock;
 use hearth_host::{processes, tree};
 use hearth_ledger::{Book, LedgerError, Loss};
@@ -78,8 +78,7 @@ impl App {
 
     /// The places at GitHub that this machine serves, in the order of the configuration. Sends nothing.
     pub fn githubs(&self) -> Result<Vec<Github>, OpenError> {
-        let surroundings = Surroundings { clock: Arc::clone(&self.clock), exposure };
-        self.settings.github.iter().map(|settings| Github::open(settings, &surroundings)).collect()
+        self.settings.github.iter().map(|settings| open_github(settings, &self.clock)).collect()
     }
 
     /// Opens the compile cache node of this state directory in this process: alone in a daemon, shared by the
@@ -143,6 +142,11 @@ impl App {
             }
         }
     }
+}
+
+/// Opens a place at GitHub. Reads its secrets and sends nothing.
+pub fn open_github(settings: &GithubSettings, clock: &Arc<dyn Clock>) -> Result<Github, OpenError> {
+    Github::open(settings, &Surroundings { clock: Arc::clone(clock), exposure })
 }
 
 /// Who may read a file with a secret in it.

@@ -15,6 +15,8 @@ use crate::app::App;
 use crate::config::{self, ConfigCommand};
 use crate::demo::{self, DemoArgs};
 use crate::dispatch;
+use crate::doctor::{self, DoctorArgs};
+use crate::enrollment::{self, RegisterArgs, UnregisterArgs};
 use crate::environment::Environment;
 use crate::exec::{self, ExecArgs};
 use crate::hooks::{self, HookCommand};
@@ -59,6 +61,9 @@ enum Command {
     Runner(RunnerCommand),
     #[command(subcommand)]
     Config(ConfigCommand),
+    Doctor(DoctorArgs),
+    Register(Box<RegisterArgs>),
+    Unregister(UnregisterArgs),
     Demo(DemoArgs),
     /// The process that looks after one runner; started by the daemon
     #[command(hide = true, name = dispatch::KEEPER_COMMAND)]
@@ -121,6 +126,12 @@ pub fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
+    if let Command::Register(args) = &cli.command {
+        return match register(args, &settings, &cli.settings, &environment) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => complain(&error),
+        };
+    }
     match run(cli.command, settings, environment) {
         Ok(code) => ExitCode::from(code),
         Err(error) => complain(&error),
@@ -160,12 +171,40 @@ fn run(command: Command, settings: Settings, environment: Environment) -> anyhow
         }
         Command::Targets(command) => answer_targets(command, settings, &environment),
         Command::Runner(command) => answer_runner(command, settings),
+        Command::Doctor(args) => {
+            let runtime = runtime()?;
+            let worst = runtime.block_on(doctor::run(&args, settings, &mut io::stdout().lock()));
+            // A disk that hangs would hold up the end.
+            runtime.shutdown_background();
+            Ok(u8::from(worst? == doctor::State::Bad))
+        }
+        Command::Unregister(args) => {
+            runtime()?.block_on(enrollment::unregister(&args, &settings, &mut io::stdout().lock()))?;
+            Ok(0)
+        }
         Command::Upkeep => {
             runtime()?.block_on(crate::upkeep::run_once(settings))?;
             Ok(0)
         }
-        Command::Guard { .. } | Command::Keep | Command::Hook(_) | Command::Config(_) | Command::Demo(_) => Ok(0),
+        Command::Guard { .. }
+        | Command::Keep
+        | Command::Hook(_)
+        | Command::Config(_)
+        | Command::Demo(_)
+        | Command::Register(_) => Ok(0),
     }
+}
+
+/// The only command that asks which file the configuration stands in.
+fn register(
+    args: &RegisterArgs,
+    settings: &Settings,
+    sources: &SettingsArgs,
+    environment: &Environment,
+) -> anyhow::Result<()> {
+    let config = settings::file(sources, environment).map(|(path, _)| path);
+    let out = &mut io::stdout().lock();
+    Ok(runtime()?.block_on(enrollment::register(args, settings, config.as_deref(), environment, out))?)
 }
 
 /// Looks after the runner that the daemon orders on standard input.

@@ -24,6 +24,8 @@ pub mod keeper;
 
 pub mod dashboard;
 pub mod demo;
+pub mod doctor;
+pub mod enrollment;
 pub mod exec;
 pub mod metrics;
 pub mod report;

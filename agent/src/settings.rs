@@ -166,17 +166,20 @@ pub struct SettingsArgs {
     pub state: Option<PathBuf>,
 }
 
+/// The configuration file in force: the one that a person named, which has to be there, or the one at its usual place.
+pub fn file(args: &SettingsArgs, environment: &Environment) -> Option<(PathBuf, Presence)> {
+    let named = args.config.clone().or_else(|| environment.text(CONFIG).map(PathBuf::from));
+    match named {
+        Some(path) => Some((path, Presence::Required)),
+        None => environment.default_config(users::effective_uid()).map(|path| (path, Presence::Optional)),
+    }
+}
+
 /// Reads and merges all sources; the file as written, with the origin of each value.
 pub fn read(args: &SettingsArgs, environment: &Environment) -> Result<Effective<HearthFile>, ConfigError> {
-    let named = args.config.clone().or_else(|| environment.text(CONFIG).map(PathBuf::from));
     let mut sources = Sources::default();
-    match named {
-        Some(path) => sources = sources.with_file(&path, Presence::Required)?,
-        None => {
-            if let Some(path) = environment.default_config(users::effective_uid()) {
-                sources = sources.with_file(&path, Presence::Optional)?;
-            }
-        }
+    if let Some((path, presence)) = file(args, environment) {
+        sources = sources.with_file(&path, presence)?;
     }
     sources = sources.with_environment(SETTINGS, |name| environment.get(name).map(Into::into))?;
     if let Some(state) = &args.state {

@@ -26,7 +26,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(2);
 const COUNTS_LIMIT: Duration = Duration::from_secs(3);
 
 /// The kernel's limit for the path of a socket, less the terminating zero.
-const LONGEST_SOCKET_PATH: usize = 107;
+pub const LONGEST_SOCKET_PATH: usize = 107;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Unavailable {
@@ -120,7 +120,8 @@ fn raw((name, value): (&'static str, OsString)) -> (Raw, Option<Raw>) {
     (Raw::from(name), Some(Raw::from(value)))
 }
 
-fn socket(job: &Path) -> PathBuf {
+/// Where the daemon of a job in this place listens.
+pub fn socket(job: &Path) -> PathBuf {
     job.join("sccache.sock")
 }
 

@@ -8,5 +8,5 @@ mod wrapper;
 
 pub use attempt::{compilation, compile};
 pub use counts::parse_counts;
-pub use daemon::{DAEMON, DaemonPlan, Unavailable, ask_counts, wait_until_ready};
+pub use daemon::{DAEMON, DaemonPlan, LONGEST_SOCKET_PATH, Unavailable, ask_counts, socket, wait_until_ready};
 pub use wrapper::{CompilerCacheFile, Program, Unwrapped, choose_wrapper, is_called_as_wrapper, link_own};

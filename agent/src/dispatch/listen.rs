@@ -120,12 +120,17 @@ impl Listener {
     }
 }
 
+/// Where the open session at the place with this URL is written down.
+pub(super) fn session_file(sessions: &Path, url: &str) -> PathBuf {
+    sessions.join(format!("{}.json", &blake3::hash(url.as_bytes()).to_hex()[..16]))
+}
+
 /// The session that an earlier daemon may have left open.
 pub(super) fn read_session(path: &Path) -> Option<SessionRecord> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
-fn write_session(path: &Path, session: Option<&SessionRecord>) {
+pub(super) fn write_session(path: &Path, session: Option<&SessionRecord>) {
     let written = match session {
         Some(session) => serde_json::to_vec(session)
             .map_err(std::io::Error::from)

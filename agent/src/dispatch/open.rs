@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use super::board::Board;
 use super::control::{Control, Published, Way};
 use super::labels::Proof;
-use super::listen::{Listener, Place, read_session};
+use super::listen::{Listener, Place, read_session, session_file};
 use super::walk::Ground;
 use super::{Keepers, Names, Pace, Runners};
 use crate::app::App;
@@ -87,7 +87,7 @@ impl<K: Runners> Dispatch<K> {
             let url = settings.endpoint.web().to_string();
             let labels = proof.labels(settings.labels.as_ref());
             let labels = labels.map_err(|cause| DispatchError::Labels { url: url.clone(), cause })?;
-            let session = sessions.join(format!("{}.json", &blake3::hash(url.as_bytes()).to_hex()[..16]));
+            let session = session_file(&sessions, &url);
             let machine = Machine {
                 name: machine.clone(),
                 prefix: names.prefix().to_owned(),
