@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fake_github::{FakeGithub, JobId, Options, Scope, State};
@@ -17,7 +17,7 @@ use crate::binary;
 use crate::environment::Environment;
 use crate::family::of_directory;
 use crate::github;
-use crate::job::Running;
+use crate::job::{Call, Running};
 use crate::wait::{PATIENCE, is_reached, until};
 use crate::world::{World, entries};
 
@@ -98,12 +98,21 @@ impl Served {
         Self { world, github, configuration, daemon: None }
     }
 
+    /// Where the configuration stands.
+    pub fn configuration(&self) -> &Path {
+        &self.configuration
+    }
+
+    /// `hearth` with this machine's configuration, for any command.
+    pub fn hearth(&self) -> Call {
+        self.world.hearth().arg("--config").arg(&self.configuration)
+    }
+
     /// Starts the daemon and waits until it says that it is up; gives how long that took.
     pub fn up(&mut self) -> Duration {
         let announcement = self.world.state().join("daemon.json");
         let _left_by_a_killed_one = fs::remove_file(&announcement);
-        let call = self.world.hearth().arg("--config").arg(&self.configuration);
-        let call = call.env("HEARTH_LOG", "info,hearth=debug").args(["up", "--admin", "127.0.0.1:0"]);
+        let call = self.hearth().env("HEARTH_LOG", "info,hearth=debug").args(["up", "--admin", "127.0.0.1:0"]);
         let began = Instant::now();
         let mut daemon = call.start();
         until("the daemon's announcement", || !daemon.is_running() || announcement.exists());
