@@ -6,6 +6,7 @@ use hearth_model::{Millis, Timestamp};
 
 use super::{Check, Finding, Verdict};
 use crate::CallError;
+use crate::credentials::CredentialError;
 use crate::endpoint::{RepositoryName, Scope};
 use crate::http::LimitState;
 use crate::rest::RunnerGroup;
@@ -70,10 +71,19 @@ pub(super) fn remedy(error: &CallError, scope: &Scope) -> String {
         CallError::Forbidden { .. } => "grant the permission to manage self-hosted runners".to_owned(),
         CallError::NotFound { .. } => format!("check that {scope} is spelled so, and that the credentials may see it"),
         CallError::Limited { .. } => "wait for GitHub's limit to pass".to_owned(),
+        CallError::Credentials { cause, .. } => remedy_of_credentials(cause, scope),
         CallError::Unreachable { .. } | CallError::Timeout { .. } | CallError::Broken { .. } => {
             "check name resolution, firewall, proxy and ca_file".to_owned()
         }
         _ => "look at GitHub's status page, and try again".to_owned(),
+    }
+}
+
+/// What to do about credentials that cannot be had: they may be right and GitHub out of reach.
+pub(super) fn remedy_of_credentials(error: &CredentialError, scope: &Scope) -> String {
+    match error {
+        CredentialError::Token { cause, .. } => remedy(cause, scope),
+        _ => "check app.client_id, the key and where the app is installed".to_owned(),
     }
 }
 
@@ -193,6 +203,24 @@ mod tests {
         assert_eq!((verdict, what.as_str()), (Bad, "the app lacks organization_self_hosted_runners: write"));
         let repository = Scope::Repository(RepositoryName::parse("a/b").unwrap());
         assert_eq!(permissions(&repository, &BTreeMap::new(), &BTreeMap::new()).verdict, Warning);
+    }
+
+    #[test]
+    fn a_github_out_of_reach_is_not_the_credentials_fault() {
+        let scope = Scope::Organization("acme".to_owned());
+        let call = || crate::Call::new("find the installation");
+        let after = std::time::Duration::from_secs(30);
+        let token = |cause| CredentialError::Token {
+            app: "Iv23".to_owned(),
+            target: "acme".to_owned(),
+            cause: Box::new(cause),
+        };
+        let check = |error: CredentialError| remedy_of_credentials(&error, &scope);
+        assert!(check(token(CallError::Timeout { call: call(), after })).contains("firewall"));
+        assert!(check(CredentialError::NotAHeader).contains("app.client_id"));
+        let wrapped = token(CallError::Timeout { call: call(), after });
+        let wrapped = CallError::Credentials { call: call(), cause: Box::new(wrapped) };
+        assert!(remedy(&wrapped, &scope).contains("firewall"));
     }
 
     #[test]

@@ -100,7 +100,7 @@ async fn credentials(github: &Github, settings: &GithubSettings) -> Vec<Finding>
     match github.installation().await {
         Err(error) => {
             let why = "without credentials nothing works";
-            let fix = "check app.client_id, the key and where the app is installed";
+            let fix = judge::remedy_of_credentials(&error, scope);
             vec![Finding::new(Check::Credentials, Verdict::Bad, chain(&error), why, fix)]
         }
         Ok(None) => vec![judge::token(scope)],
