@@ -84,7 +84,8 @@ pub async fn examine(settings: Settings) -> Diagnosis {
     machine.findings.extend(daemon::look(&settings, &places, now).await);
 
     let (env, sccache) = (&settings.runner.env, &settings.file.compiler_cache);
-    let programs = patiently("asking git, rustc and cargo", programs::look(&root, standing, env, sccache)).await;
+    let programs =
+        patiently("asking git, rustc and cargo", programs::look(&places.view().join("home"), env, sccache)).await;
     let (runner, version) = match standing {
         storage::Standing::Unusable => {
             (vec![Finding::not_checked("versions", "the state directory cannot be used")], None)

@@ -30,13 +30,13 @@ pub(super) fn print(diagnosis: &Diagnosis, form: Form, out: &mut impl Write) -> 
 fn text(diagnosis: &Diagnosis) -> String {
     let sections = diagnosis.sections.iter();
     let sections: String = sections
-        .map(|section| [&*for_terminal(&section.about), "\n", &table(&section.findings).to_string(), "\n\n"].concat())
+        .map(|section| [&*for_terminal(&section.about), "\n", &table(&section.findings), "\n\n"].concat())
         .collect();
     format!("{sections}{}\n", summary(diagnosis))
 }
 
 /// One row for each finding; what is not good brings its reason and its remedy along.
-pub(crate) fn table(findings: &[Finding]) -> Table {
+pub(crate) fn table(findings: &[Finding]) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["check", "state", "found"]);
@@ -46,7 +46,7 @@ pub(crate) fn table(findings: &[Finding]) -> Table {
         let found: Vec<_> = lines.map(|(word, text)| [word, &*for_terminal(text)].concat()).collect();
         table.add_row([finding.name.to_owned(), finding.state.words().to_owned(), found.join("\n")]);
     }
-    table
+    table.trim_fmt()
 }
 
 fn summary(diagnosis: &Diagnosis) -> String {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,7 +10,6 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use super::finding::Finding;
-use super::storage::Standing;
 use crate::checkout::Toolchain;
 use crate::compiler_cache::CompilerCacheFile;
 use crate::runner::{Platform, search_path};
@@ -22,40 +20,27 @@ const SCCACHE: &str = "sccache";
 /// A program that says its version does nothing else; rustup may have to read its settings.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
+/// A job's home is empty at first. Here it is one that nobody can make, so that no program leaves anything in it.
+const NO_HOME: &str = "/dev/null/home";
+
 /// What a program said when it was asked for its version, or why it said nothing.
 type Said = Result<String, String>;
 
-/// Asks each of them. `operators`: the variables of `[runner.env]`.
+/// Asks each of them. `home`: where a job sees its own. `operators`: the variables of `[runner.env]`.
 pub(super) async fn look(
-    root: &Path,
-    standing: Standing,
+    home: &Path,
     operators: &BTreeMap<String, String>,
     compiler_cache: &CompilerCacheFile,
 ) -> Vec<Finding> {
-    let mut findings = vec![sccache(compiler_cache).await];
-    if standing != Standing::Usable {
-        let found = "there is no state directory to ask them in";
-        findings.extend([GIT, TOOLCHAIN].map(|name| Finding::not_checked(name, found)));
-        return findings;
-    }
-    // A home of a job is empty too; rustup and git would leave something in another.
-    let home = root.join(format!(".doctor-{}.home.partial", std::process::id()));
-    if let Err(error) = fs::create_dir(&home) {
-        let found = format!("cannot make {} to ask them in: {error}", home.display());
-        findings.extend([GIT, TOOLCHAIN].map(|name| Finding::not_checked(name, found.clone())));
-        return findings;
-    }
-    let environment = environment(&home, operators);
+    let environment = environment(home, operators);
     let path = environment.get("PATH").map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
-    let (git, rustc, cargo) = tokio::join!(
-        ask("git", "--version", &home, &environment),
-        ask("rustc", "-vV", &home, &environment),
-        ask("cargo", "-V", &home, &environment)
+    let (git, rustc, cargo, sccache) = tokio::join!(
+        ask("git", "--version", &environment),
+        ask("rustc", "-vV", &environment),
+        ask("cargo", "-V", &environment),
+        sccache(compiler_cache)
     );
-    let _left_for_the_next_look = fs::remove_dir_all(&home);
-    findings.push(judge_git(git, &path));
-    findings.push(judge_toolchain(rustc, cargo, &path));
-    findings
+    vec![judge_git(git, &path), judge_toolchain(rustc, cargo, &path), sccache]
 }
 
 fn environment(home: &Path, operators: &BTreeMap<String, String>) -> BTreeMap<String, OsString> {
@@ -64,13 +49,14 @@ fn environment(home: &Path, operators: &BTreeMap<String, String>) -> BTreeMap<St
         environment.insert("PATH".to_owned(), search_path(home, platform));
     }
     environment.extend(operators.iter().map(|(name, value)| (name.clone(), value.into())));
-    environment.insert("HOME".to_owned(), home.into());
+    environment.insert("HOME".to_owned(), NO_HOME.into());
     environment
 }
 
-async fn ask(program: &str, argument: &str, directory: &Path, environment: &BTreeMap<String, OsString>) -> Said {
+async fn ask(program: &str, argument: &str, environment: &BTreeMap<String, OsString>) -> Said {
     let mut command = Command::new(program);
-    command.arg(argument).current_dir(directory).env_clear().envs(environment);
+    // No repository and no toolchain file of a directory has a word in it.
+    command.arg(argument).current_dir("/").env_clear().envs(environment);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     match tokio::time::timeout(ANSWER_LIMIT, command.output()).await {
         Err(_elapsed) => Err(format!("`{program} {argument}` gave no answer within {} s", ANSWER_LIMIT.as_secs())),
@@ -119,7 +105,7 @@ async fn sccache(config: &CompilerCacheFile) -> Finding {
         "bundled" => return judge_bundled(cfg!(feature = "bundled-sccache")),
         path => path,
     };
-    match ask(path, "--version", Path::new("/"), &BTreeMap::new()).await {
+    match ask(path, "--version", &BTreeMap::new()).await {
         Ok(said) => Finding::good(SCCACHE, format!("{} at {path}", first_line(&said))),
         Err(error) => {
             let why = "jobs run without a compile cache";
@@ -156,7 +142,7 @@ mod tests {
         assert!(path(&[]).starts_with("/state/view/home/.cargo/bin:") && path(&[]).contains(":/usr/bin:"));
         assert_eq!(path(&[("PATH", "/opt/bin")]), "/opt/bin");
         let fixed = environment(home, &[("HOME".to_owned(), "/root".to_owned())].into());
-        assert_eq!(fixed["HOME"], "/state/view/home");
+        assert_eq!(fixed["HOME"], NO_HOME);
     }
 
     #[test]
@@ -180,21 +166,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_fails_or_is_missing_is_told_of() {
-        let dir = tempfile::tempdir().unwrap();
-        let said = ask("sh", "-c", dir.path(), &BTreeMap::from([("PATH".to_owned(), "/bin:/usr/bin".into())])).await;
+        let said = ask("sh", "-c", &BTreeMap::from([("PATH".to_owned(), "/bin:/usr/bin".into())])).await;
         assert!(said.unwrap_err().starts_with("`sh -c` failed: "));
-        let said = ask("hearth-nowhere", "-V", dir.path(), &BTreeMap::new()).await;
+        let said = ask("hearth-nowhere", "-V", &BTreeMap::new()).await;
         assert!(said.unwrap_err().starts_with("cannot run `hearth-nowhere -V`"));
         let sccache = sccache(&CompilerCacheFile { sccache: "/nowhere/sccache".to_owned() }).await;
         assert_eq!(sccache.state, State::Bad);
-    }
-
-    #[tokio::test]
-    async fn asking_leaves_nothing_behind() {
-        let dir = tempfile::tempdir().unwrap();
-        let config = CompilerCacheFile { sccache: "off".to_owned() };
-        let findings = look(dir.path(), Standing::Usable, &BTreeMap::new(), &config).await;
-        assert_eq!(findings.len(), 3);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

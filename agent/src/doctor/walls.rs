@@ -80,7 +80,7 @@ fn judge_workers(workers: &Workers, us: u32) -> Finding {
         return Finding::good(USERS, "every slot has one of its own");
     }
     let us = if us == 0 { "root".to_owned() } else { format!("user {us}, as the agent does") };
-    let why = "what one job writes, the jobs of other slots can reach, and so can it what the agent keeps";
+    let why = "what one job writes, the jobs of other slots can reach; what the agent keeps, all of them can";
     let missing: Vec<&str> = workers
         .ours
         .iter()
