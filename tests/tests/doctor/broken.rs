@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use fake_github::{AppKey, Group, Level, Members};
 use hearth_tests::served::{Machine, Served};
 
-use crate::{Found, configure, machine, write_secret};
+use crate::{Found, configure, machine, prepared, write_secret};
 
 #[test]
 fn credentials_that_do_not_work_are_told_apart() {
@@ -118,18 +118,12 @@ fn a_state_directory_that_others_can_write_is_named() {
 
 #[test]
 fn programs_that_jobs_would_not_find_are_named() {
-    let served = machine("");
-    let empty = served.world.path("empty");
-    fs::create_dir(&empty).unwrap();
-    configure(&served, |text| {
-        let lines = text.lines().map(|line| {
-            if line.starts_with("PATH = ") { format!("PATH = '{}'", empty.display()) } else { line.to_owned() }
-        });
-        lines.collect::<Vec<_>>().join("\n")
-    });
+    let empty = tempfile::tempdir().unwrap();
+    let empty = empty.path().display().to_string();
+    let served = prepared(&Machine { path: Some(empty.clone()), ..Machine::default() });
     let found = Found::on(&served);
     assert_eq!(found.code, 1);
-    found.expect("bad", "git", "cannot run `git --version`", &empty.display().to_string());
+    found.expect("bad", "git", "cannot run `git --version`", &empty);
     found.expect("warning", "toolchain", "cannot run `rustc", "[runner.env]");
 }
 

@@ -4,7 +4,6 @@ use std::fs;
 
 use fake_github::Job;
 use hearth_tests::github::nothing_is_violated;
-use hearth_tests::served::{Machine, Served};
 use hearth_tests::world::{World, entries};
 
 use crate::{Found, configure, machine};
@@ -41,8 +40,10 @@ fn a_person_reads_a_table_for_each_part() {
 
 #[test]
 fn beside_a_daemon_that_works_nothing_is_bad_and_nobody_is_disturbed() {
-    let mut served = Served::start(&Machine::default());
-    configure(&served, |text| format!("[admin]\nlisten = '{}'\n\n{text}", served.admin()));
+    let mut served = machine("");
+    served.up();
+    let address = served.admin().to_string();
+    configure(&served, |text| text.replace("127.0.0.1:0", &address));
     let job = served.github.offer(Job::new("acme/widgets").labels(["self-hosted", "hearth"]).run("true"));
     let found = Found::on(&served);
     assert_eq!((found.code, found.named("bad")), (0, vec![]), "{:#}", found.all);
@@ -59,7 +60,7 @@ fn a_machine_that_serves_nobody_is_looked_at_as_well_as_can_be() {
     let world = World::new();
     let found = Found::by(world.hearth());
     let unknown = found.named("not_checked");
-    for name in ["state directory", "clones", "git", "installed version", "places", "daemon"] {
+    for name in ["state directory", "clones", "installed version", "places", "daemon"] {
         assert!(unknown.contains(&name), "{name}\n{:#}", found.all);
     }
     assert!(!world.state().exists(), "looking has made it");

@@ -15,7 +15,11 @@ use serde_json::Value;
 
 /// Everything but the daemon, with a runner program installed and addresses that no other test has.
 fn machine(lines: &str) -> Served {
-    let served = Served::prepare(&Machine { github: lines.to_owned(), ..Machine::default() });
+    prepared(&Machine { github: lines.to_owned(), ..Machine::default() })
+}
+
+fn prepared(machine: &Machine) -> Served {
+    let served = Served::prepare(machine);
     configure(&served, |text| format!("[admin]\nlisten = '127.0.0.1:0'\n\n{text}"));
     served.hearth().args(["runner", "install"]).run().expect_success();
     served
@@ -66,7 +70,10 @@ impl Found {
     fn expect(&self, state: &str, name: &str, found: &str, fix: &str) {
         let has = |finding: &&Value, key: &str, words: &str| finding[key].as_str().is_some_and(|t| t.contains(words));
         let fits = |finding: &&Value| {
-            finding["state"] == state && finding["name"] == name && has(finding, "found", found) && has(finding, "fix", fix)
+            finding["state"] == state
+                && finding["name"] == name
+                && has(finding, "found", found)
+                && has(finding, "fix", fix)
         };
         let finding = self.findings().find(fits);
         assert!(finding.is_some(), "no `{name}` is {state} with `{found}` and `{fix}`\n{:#}", self.all);

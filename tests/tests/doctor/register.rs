@@ -27,8 +27,8 @@ impl Newcomer {
         let (world, github) = (World::new(), start(Options::default()));
         write_secret(&world.path("app.pem"), &github.app_key().pkcs1_pem());
         let configuration = world.path("hearth.toml");
-        fs::write(&configuration, BEFORE).unwrap();
-        fs::set_permissions(&configuration, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::write(&configuration, BEFORE).expect("a file can be written");
+        fs::set_permissions(&configuration, fs::Permissions::from_mode(0o640)).expect("a file of ours takes a mode");
         let url = github.url_of(&Scope::Organization("acme".to_owned()));
         Self { world, github, url, configuration }
     }
@@ -40,7 +40,7 @@ impl Newcomer {
     }
 
     fn text(&self) -> String {
-        fs::read_to_string(&self.configuration).unwrap()
+        fs::read_to_string(&self.configuration).expect("the configuration can be read")
     }
 }
 

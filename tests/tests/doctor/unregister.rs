@@ -26,14 +26,18 @@ fn register_stranger(served: &Served) {
         url(served),
         key.display()
     );
-    let settings = toml::from_str::<GithubFile>(&text).unwrap().check().unwrap();
+    let settings =
+        toml::from_str::<GithubFile>(&text).expect("the section is TOML").check().expect("the section is right");
     let clock = std::sync::Arc::new(SystemClock::default());
-    let github = Github::open(&settings, &Surroundings { clock, exposure: |_| Ok(Exposure::Private) }).unwrap();
-    let labels = Labels::new(["elsewhere"]).unwrap();
+    let github = Github::open(&settings, &Surroundings { clock, exposure: |_| Ok(Exposure::Private) });
+    let github = github.expect("the key is one");
+    let labels = Labels::new(["elsewhere"]).expect("a word is a label");
     let (name, prefix, work_folder) = ("other".to_owned(), "hearth-99999999-".to_owned(), "_work".to_owned());
     let demand = AnyDemand::new(github, &settings, Forged { name, prefix, labels, work_folder }, None);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(demand.registrar().register(&STRANGER.parse().unwrap())).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime can be had");
+    let name = STRANGER.parse().expect("the name is one");
+    runtime.block_on(demand.registrar().register(&name)).expect("anybody may register here");
 }
 
 fn names(served: &Served) -> Vec<String> {
