@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::adopt::{self, Found};
 use super::control::{Published, Standing};
+use super::patience::Patience;
 use super::plan::{Want, capacity, plan};
 use super::sweep::sweep;
 use super::walk::{Ground, Walked, walk};
@@ -24,9 +25,6 @@ use crate::slots::{self, Record, Slot};
 /// Local jobs free their slots without a word.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
-/// After a failure a place waits, longer with each.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// What the board hears.
 #[derive(Debug)]
@@ -67,9 +65,7 @@ struct Served<R> {
     place: Arc<Place<R>>,
     wanted: u32,
     capacity: watch::Sender<u32>,
-    failures: u32,
-    not_before: Instant,
-    trouble: Option<String>,
+    patience: Patience,
     unheard: Option<String>,
 }
 
@@ -85,9 +81,7 @@ impl<R: Registrar, K: Runners> Board<R, K> {
             place: Arc::new(place),
             wanted: 0,
             capacity,
-            failures: 0,
-            not_before: Instant::now(),
-            trouble: None,
+            patience: Patience::default(),
             unheard: None,
         };
         Self {
@@ -180,15 +174,10 @@ impl<R: Registrar, K: Runners> Board<R, K> {
             Walked::Job => {
                 // Until the forge says more.
                 served.wanted = served.wanted.saturating_sub(1);
-                (served.failures, served.trouble) = (0, None);
+                served.patience.went_well();
             }
-            Walked::Idle => (served.failures, served.trouble) = (0, None),
-            Walked::Failed { why } => {
-                let pause = FIRST_PAUSE.saturating_mul(1 << served.failures.min(16)).min(LONGEST_PAUSE);
-                served.failures += 1;
-                served.not_before = Instant::now() + pause;
-                served.trouble = Some(why);
-            }
+            Walked::Idle => served.patience.went_well(),
+            Walked::Failed { why } => served.patience.failed(Instant::now(), why),
         }
     }
 
@@ -198,7 +187,7 @@ impl<R: Registrar, K: Runners> Board<R, K> {
             let have = self.taken.values().filter(|taken| **taken == index).count();
             let have = u32::try_from(have).unwrap_or(u32::MAX);
             // Who is in trouble is neither given a slot nor promised one.
-            let max = if served.not_before > now { have.min(served.place.max) } else { served.place.max };
+            let max = if served.patience.is_waiting(now) { have.min(served.place.max) } else { served.place.max };
             Want { wanted: served.wanted, have, max, share: served.place.share, priority: served.place.priority }
         };
         self.places.iter().enumerate().map(want).collect()
@@ -291,7 +280,7 @@ impl<R: Registrar, K: Runners> Board<R, K> {
             wanted: served.wanted,
             have: want.have,
             capacity: *served.capacity.borrow(),
-            trouble: served.unheard.as_ref().or(served.trouble.as_ref()).cloned(),
+            trouble: served.unheard.as_ref().or(served.patience.trouble()).cloned(),
         });
         let state = Published { is_draining: self.is_draining, places: places.collect() };
         self.published.send_if_modified(|published| {

@@ -21,6 +21,7 @@ mod listen;
 mod names;
 mod news;
 mod open;
+mod patience;
 mod plan;
 mod sweep;
 mod walk;
