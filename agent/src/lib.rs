@@ -10,6 +10,7 @@ pub mod checkout;
 pub mod compiler_cache;
 pub mod runner;
 pub mod slots;
+pub mod sources;
 pub mod targets;
 
 pub mod app;

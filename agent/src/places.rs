@@ -53,7 +53,7 @@ impl Places {
             return Err(PlacesError::Foreign { path: root, owner, us });
         }
         let places = Self { root: root.clone() };
-        for directory in [places.slots(), places.view(), places.trash(), places.programs()] {
+        for directory in [places.slots(), places.view(), places.trash(), places.programs(), places.sources()] {
             fs::create_dir_all(&directory).map_err(write)?;
         }
         let probe = root.join(format!(".writable-{}.partial", std::process::id()));
@@ -114,6 +114,10 @@ impl Places {
     /// Open sessions at the forge.
     pub fn sessions(&self) -> PathBuf {
         self.root.join("sessions")
+    }
+    /// What cargo has downloaded for the jobs of forges.
+    pub fn sources(&self) -> PathBuf {
+        self.root.join("sources")
     }
     pub fn programs(&self) -> PathBuf {
         self.root.join("bin")

@@ -11,9 +11,11 @@ use hearth_model::ExecutionId;
 use super::ownership::Ownership;
 
 /// What every job finds in its place, empty. On `kept` stands a mount, where there is a view.
-const DIRECTORIES: [&str; 5] = ["build", "home", "kept", "tmp", "tools"];
+const DIRECTORIES: [&str; 6] = ["build", "home", CARGO, "kept", "tmp", "tools"];
 /// The runner program's root: it is cleared by those who know what stands in it.
 const RUNNER: &str = "runner";
+/// The job's `CARGO_HOME`.
+pub(super) const CARGO: &str = "home/.cargo";
 /// Where the runner program works, below its root.
 pub const WORK: &str = "_work";
 
@@ -79,7 +81,7 @@ mod tests {
         fs::create_dir(&trash).unwrap();
         for millis in [1, 2] {
             renew(&job, &kept, &trash, ExecutionId::new(Timestamp::from_millis(millis))).unwrap();
-            for left in [job.join("home/.cargo"), job.join("runner/_work/app"), kept.join("generated"), job.join("new")]
+            for left in [job.join("home/.ssh"), job.join("runner/_work/app"), kept.join("generated"), job.join("new")]
             {
                 assert!(!left.exists(), "{}", left.display());
                 fs::create_dir_all(left).unwrap();

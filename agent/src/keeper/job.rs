@@ -14,6 +14,7 @@ use hearth_model::{CompileCounts, JobFacts, Millis, Outcome, UsageReading};
 
 use super::Setting;
 use super::container::is_in_container;
+use super::directory::CARGO;
 use super::ownership::Ownership;
 use crate::checkout::Checkout;
 use crate::desk::{Desk, DeskError, NodeAccess};
@@ -81,6 +82,9 @@ impl Job {
         } else {
             (compile_cache(setting, &desk, &begun, &access, supervisor).await, WarmTarget::Waiting)
         };
+        if let Err(error) = hand_out_sources(setting, &begun, ownership) {
+            tracing::warn!("cargo has to download dependencies anew: {error}");
+        }
         if let Err(why) = &compile {
             tracing::warn!("the job runs without compile cache: {}", chain(why));
         }
@@ -238,8 +242,16 @@ impl Job {
         }
     }
 
-    /// Takes the job's build back from its user. Without it, nothing of it is kept.
-    pub(super) fn take_back(&mut self) -> std::io::Result<()> {
+    /// Takes dependency sources and build back from the job's user. No process of the job is alive. A build that cannot
+    /// be taken back is not kept.
+    pub(super) fn take_back(&mut self, setting: &Setting) -> std::io::Result<()> {
+        let home = setting.place.ours.join(CARGO);
+        let (repository, trust) = (&self.begun.claims.repository, &self.begun.trust);
+        let taken = self.ownership.take_back(&home);
+        let kept = taken.and_then(|()| setting.sources().give_back(repository, trust, &home, self.begun.execution));
+        if let Err(error) = kept {
+            tracing::warn!("the next job has to download dependencies anew: {error}");
+        }
         let Some(lease) = &self.begun.lease else { return Ok(()) };
         let taken = self.ownership.take_back(&lease.build);
         if taken.is_err() {
@@ -261,6 +273,15 @@ impl Job {
         let (begun, checkout) = (self.begun, self.checkout.take());
         self.desk.finish(Finish { begun, checkout, outcome, ran, swept, usage, compile, build_options }).await
     }
+}
+
+/// Gives the job what cargo has downloaded for its scope before.
+fn hand_out_sources(setting: &Setting, begun: &Begun, ownership: Ownership) -> std::io::Result<()> {
+    let home = setting.place.ours.join(CARGO);
+    if setting.sources().hand_out(&begun.claims.repository, &begun.trust, &home)?.is_some() {
+        ownership.give(&home)?;
+    }
+    Ok(())
 }
 
 async fn compile_cache(

@@ -239,7 +239,7 @@ impl Keeper {
         let reading = self.group.reading();
         self.group.end();
         let usage = counted.map_or(UsageReading::NOT_MEASURED, |counted| usage(reading.as_ref(), counted));
-        if let Err(error) = job.take_back() {
+        if let Err(error) = job.take_back(&self.setting) {
             tracing::warn!("what the job built is lost: its files cannot be taken back: {error}");
         }
         let outcome = ending.map_or(Outcome::Lost, |ending| outcome(ending, self.result, stopped));

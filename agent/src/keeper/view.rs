@@ -14,6 +14,7 @@ use crate::places::Places;
 use crate::runner::Platform;
 use crate::settings::Settings;
 use crate::slots::{self, JobPlace};
+use crate::sources::Sources;
 
 /// Everything that stays the same while one runner is looked after.
 #[derive(Debug)]
@@ -40,6 +41,10 @@ impl Setting {
     /// Where the slot's directory is.
     pub fn slot(&self) -> PathBuf {
         self.places.slot(self.order.slot)
+    }
+
+    pub fn sources(&self) -> Sources {
+        Sources::at(self.places.sources(), self.places.trash())
     }
 
     /// Where hooks find us, outside and inside.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hearth_cache_server::NodeError;
 use hearth_daemon::stop::Stop;
@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use crate::app::{App, AppError};
 use crate::settings::Settings;
+use crate::sources::Sources;
 use crate::targets::{TargetsError, Upkept};
 
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +49,7 @@ pub async fn run_once(settings: Settings) -> Result<(), UpkeepError> {
 
 /// The tasks of a daemon.
 pub fn tasks(app: &Arc<App>) -> Vec<Box<dyn Task>> {
-    vec![Box::new(Clones(Arc::clone(app))), Box::new(Crashed(Arc::clone(app)))]
+    vec![Box::new(Clones(Arc::clone(app))), Box::new(Crashed(Arc::clone(app))), Box::new(Trimmed(Arc::clone(app)))]
 }
 
 /// Makes clones ready as soon as a job has left a snapshot.
@@ -80,6 +81,28 @@ impl Task for Clones {
         Box::pin(async move {
             let done = tokio::task::spawn_blocking(move || app.targets.upkeep()).await??;
             Ok(if done == Upkept::default() { Report::NothingToDo } else { Report::Done(in_words(&done)) })
+        })
+    }
+}
+
+/// Dependency sources within bounds.
+struct Trimmed(Arc<App>);
+
+impl Task for Trimmed {
+    fn name(&self) -> &'static str {
+        "dependency sources"
+    }
+    fn every(&self) -> Duration {
+        Duration::from_hours(1)
+    }
+    fn run(&mut self) -> Running<'_> {
+        let app = Arc::clone(&self.0);
+        Box::pin(async move {
+            let sources = Sources::at(app.places.sources(), app.places.trash());
+            let now = app.clock.now();
+            let now = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(0));
+            let gone = tokio::task::spawn_blocking(move || sources.trim(now)).await??;
+            Ok(if gone == 0 { Report::NothingToDo } else { Report::Done(format!("removed {gone} copies")) })
         })
     }
 }

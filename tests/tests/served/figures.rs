@@ -99,9 +99,8 @@ fn figures_of_sixty_four_idle_runners() {
     });
     let guards = || processes(of_this(b"guard"));
     let daemon = vec![served.daemon().pid()];
-    let total = |pids: &[u32]| {
-        pids.iter().map(|pid| costs(*pid)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
-    };
+    let total =
+        |pids: &[u32]| pids.iter().map(|pid| costs(*pid)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let groups = [("daemon", daemon), ("keepers", keepers()), ("guards", guards())];
     let before: Vec<_> = groups.iter().map(|(_, pids)| total(pids)).collect();
     pass(IDLE);

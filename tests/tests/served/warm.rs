@@ -96,6 +96,23 @@ fn what_one_slot_has_compiled_another_finds_in_the_cache() {
 }
 
 #[test]
+fn what_cargo_has_downloaded_stays_within_its_scope() {
+    let mut served = Served::start(&Machine::default());
+    let repository = project(&served);
+    let look = "cat ~/.cargo/registry/mark ~/.cargo/config.toml 2>/dev/null || true";
+    let leave =
+        "mkdir -p ~/.cargo/registry && echo LEFT >> ~/.cargo/registry/mark && echo '# LEFT' > ~/.cargo/config.toml";
+    let on_main = |script: &str| job(&repository).run(script);
+    let on_branch = |script: &str| job(&repository).reference("refs/heads/other").run(script);
+    let found = |record: &JobRecord| record.log.matches("Z LEFT").count() + record.log.matches("Z # LEFT").count();
+    assert_eq!(found(&ran(&mut served, on_branch(leave))), 0);
+    assert_eq!(found(&ran(&mut served, on_main(look))), 0, "a branch has written what main reads");
+    assert_eq!(found(&ran(&mut served, on_branch(look))), 1, "the downloads come back, and nothing else");
+    nothing_is_violated(&served.github);
+    served.stop();
+}
+
+#[test]
 fn a_job_sees_nothing_of_another_slot_nor_of_what_is_ours() {
     let mut served = Served::start(&Machine::default());
     let state = served.world.state().display().to_string();
