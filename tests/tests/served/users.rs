@@ -51,7 +51,7 @@ fn call(program: &str, arguments: &[&str]) {
 }
 
 #[test]
-fn a_warm_directory_goes_from_one_slots_user_to_anothers() {
+fn a_warm_directory_goes_from_the_user_of_one_slot_to_that_of_another() {
     if !skip::is_root() || !skip::has_programs(&["useradd", "userdel", "mount"]) {
         return skip::skipped("users and their mounts can be made by the superuser only");
     }
