@@ -81,8 +81,7 @@ mod tests {
         fs::create_dir(&trash).unwrap();
         for millis in [1, 2] {
             renew(&job, &kept, &trash, ExecutionId::new(Timestamp::from_millis(millis))).unwrap();
-            for left in [job.join("home/.ssh"), job.join("runner/_work/app"), kept.join("generated"), job.join("new")]
-            {
+            for left in [job.join("home/.ssh"), job.join("runner/_work/app"), kept.join("generated"), job.join("new")] {
                 assert!(!left.exists(), "{}", left.display());
                 fs::create_dir_all(left).unwrap();
             }
