@@ -26,7 +26,7 @@ pub struct Presence {
 impl Presence {
     /// Sends nothing yet.
     pub fn new(github: Github, settings: &GithubSettings, names: Names, places: &Places) -> Self {
-        let session = session_file(&places.sessions(), settings.endpoint.web().as_str());
+        let session = session_file(&places.sessions(), settings);
         let machine = Machine {
             name: users::host_name(),
             prefix: names.prefix().to_owned(),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use hearth_daemon::secrets::Secret;
 use hearth_daemon::stop::Stop;
-use hearth_forge::{Demand, Demanded, JobNews, RequestId, SessionRecord};
+use hearth_forge::settings::DemandSettings;
+use hearth_forge::{Demand, Demanded, GithubSettings, JobNews, RequestId, SessionRecord};
 use hearth_host::tree;
 use hearth_ledger::Source;
 use tokio::sync::{mpsc, watch};
@@ -121,8 +122,14 @@ impl Listener {
 }
 
 /// Where the open session at the place with this URL is written down.
-pub(super) fn session_file(sessions: &Path, url: &str) -> PathBuf {
-    sessions.join(format!("{}.json", &blake3::hash(url.as_bytes()).to_hex()[..16]))
+pub(super) fn session_file(sessions: &Path, settings: &GithubSettings) -> PathBuf {
+    // One URL may be served by several scale sets.
+    let set = match &settings.demand {
+        DemandSettings::ScaleSet { name } => name.as_deref().unwrap_or_default(),
+        DemandSettings::Polling { .. } => "",
+    };
+    let key = blake3::hash(format!("{}\0{set}", settings.endpoint.web()).as_bytes());
+    sessions.join(format!("{}.json", &key.to_hex()[..16]))
 }
 
 /// The session that an earlier daemon may have left open.

@@ -87,7 +87,7 @@ impl<K: Runners> Dispatch<K> {
             let url = settings.endpoint.web().to_string();
             let labels = proof.labels(settings.labels.as_ref());
             let labels = labels.map_err(|cause| DispatchError::Labels { url: url.clone(), cause })?;
-            let session = session_file(&sessions, &url);
+            let session = session_file(&sessions, settings);
             let machine = Machine {
                 name: machine.clone(),
                 prefix: names.prefix().to_owned(),

@@ -58,7 +58,16 @@ fn figures_of_a_hundred_jobs() {
     quantiles("from the assignment at GitHub to a runner that has the job", starts);
     quantiles("started hook", started);
     quantiles("completed hook", completed);
+    operations(&served);
     served.stop();
+}
+
+/// Which calls the agent has made, and how often.
+#[expect(clippy::print_stdout, reason = "figures are for people")]
+fn operations(served: &Served) {
+    for (operation, count) in served.github.operations() {
+        println!("{count:>6} {operation}");
+    }
 }
 
 /// Memory that is a process's own (its share of what is shared), and its CPU time in ticks.

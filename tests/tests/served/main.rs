@@ -4,6 +4,7 @@ mod books;
 mod faults;
 mod figures;
 mod first_job;
+mod hooks;
 mod killed;
 mod left;
 mod moments;
