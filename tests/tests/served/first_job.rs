@@ -34,3 +34,20 @@ fn a_job_runs_once_and_stands_in_the_ledger() {
     nothing_is_violated(&served.github);
     served.stop();
 }
+
+#[test]
+fn a_polled_queue_brings_jobs_as_well() {
+    let github = "demand = \"polling\"\nrepositories = [\"acme/widgets\"]".to_owned();
+    let mut served = Served::start(&Machine { github, ..Machine::default() });
+    let jobs = [1, 2].map(|_| served.github.offer(Job::new("acme/widgets").labels(["hearth", "linux"]).run("true")));
+    served.done(&jobs);
+    served.idle();
+    for job in jobs {
+        let record = served.github.job(job).unwrap();
+        assert_eq!((record.acquired, record.completed, record.result()), (1, 1, Some(JobResult::Succeeded)));
+    }
+    let ended = ledger(&served.world).into_iter().filter(|row| row.state == State::Ended).count();
+    assert_eq!(ended, 2);
+    nothing_is_violated(&served.github);
+    served.stop();
+}
