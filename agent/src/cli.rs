@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use hearth_daemon::telemetry::{self, Surroundings};
 
 use hearth_host::lock::FileLock;
+use tracing::Instrument;
 use zeroize::Zeroizing;
 
 use crate::app::App;
@@ -20,6 +21,7 @@ use crate::enrollment::{self, RegisterArgs, UnregisterArgs};
 use crate::environment::Environment;
 use crate::exec::{self, ExecArgs};
 use crate::hooks::{self, HookCommand};
+use crate::jobs::{self, JobsArgs, LogsArgs};
 use crate::keeper::{self, Order};
 use crate::places::Places;
 use crate::report::{self, BudgetsArgs, ReportArgs, Screen, Setting};
@@ -28,6 +30,7 @@ use crate::runner::commands::{InstallArgs, ProgressLines, RunnerCommand};
 use crate::runner::{Installed, Versions};
 use crate::settings::{self, Settings, SettingsArgs};
 use crate::slots;
+use crate::status::{self, DrainArgs, Status, StatusArgs};
 use crate::supervision;
 use crate::targets::commands::{Form, Prune, TargetsCommand};
 use crate::up::{self, UpArgs};
@@ -51,6 +54,10 @@ struct Cli {
 enum Command {
     Exec(Box<ExecArgs>),
     Up(UpArgs),
+    Status(StatusArgs),
+    Jobs(JobsArgs),
+    Logs(LogsArgs),
+    Drain(DrainArgs),
     /// Minutes, verdicts and costs of a month
     Report(ReportArgs),
     /// The documented budgets and how this month stands to each
@@ -159,6 +166,24 @@ fn run(command: Command, settings: Settings, environment: Environment) -> anyhow
             runtime()?.block_on(up::run(args, settings, &environment))?;
             Ok(0)
         }
+        Command::Status(args) => {
+            let status = runtime()?.block_on(Status::look(&settings))?;
+            let form = if args.json { status::Form::Json } else { status::Form::Text };
+            let setting = Setting { now: status.now, zone: &settings.file.report.zone, screen: Screen::of_stdout() };
+            status::print_status(&status, form, setting, &mut io::stdout().lock())?;
+            Ok(status.verdict().exit_code())
+        }
+        Command::Jobs(args) => {
+            let app = App::open(settings)?;
+            jobs::print_jobs(&args, &app.book, question(&app), &mut io::stdout().lock())?;
+            Ok(0)
+        }
+        Command::Logs(args) => {
+            let app = App::open(settings)?;
+            runtime()?.block_on(jobs::print_logs(&args, &app, &mut io::stdout().lock()))?;
+            Ok(0)
+        }
+        Command::Drain(args) => Ok(runtime()?.block_on(status::drain(&args, &settings, &mut io::stderr()))?),
         Command::Report(args) => {
             let app = App::open(settings)?;
             report::run_report(&args, &app.book, question(&app), &mut io::stdout().lock())?;
@@ -216,7 +241,9 @@ fn keep(environment: &Environment) -> anyhow::Result<()> {
     telemetry::start(&order.file.log, &surroundings).context("cannot start logging")?;
     let lock = slots::lock_file(&Places::at(&order.state).slot(order.slot));
     let lock = FileLock::from_parent(&lock).context("the daemon did not hand over the slot")?;
-    Ok(runtime()?.block_on(keeper::keep(order, lock, environment))?)
+    // Whatever it says names the execution: a slot's log goes over many.
+    let span = tracing::error_span!("keeper", job.execution = %order.execution);
+    Ok(runtime()?.block_on(keeper::keep(order, lock, environment).instrument(span))?)
 }
 
 fn question(app: &App) -> Setting<'_> {

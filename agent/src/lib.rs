@@ -23,6 +23,9 @@ pub mod supervision;
 pub mod dispatch;
 pub mod keeper;
 
+pub mod jobs;
+pub mod status;
+
 pub mod dashboard;
 pub mod demo;
 pub mod doctor;

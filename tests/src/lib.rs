@@ -8,6 +8,7 @@ pub mod environment;
 pub mod family;
 pub mod far;
 pub mod github;
+pub mod http;
 pub mod job;
 pub mod repository;
 pub mod served;

@@ -79,7 +79,7 @@ impl Served {
             let value = own.get(name).map(|value| value.to_string_lossy().into_owned());
             value.map(|value| format!("{name} = {value:?}\n")).unwrap_or_default()
         };
-        let quoted = |path: &std::path::Path| format!("{:?}", path.to_string_lossy());
+        let quoted = |path: &Path| format!("{:?}", path.to_string_lossy());
         let text = format!(
             "[slots]\ncount = {}\nuser = {:?}\n\n[runner]\narchive = {}\nsha256 = {:?}\nidle_limit = {:?}\n\n[runner.env]\n{}{}\n\
              [[github]]\nurl = {:?}\napp = {{ client_id = {client_id:?}, private_key_file = {} }}\n{}\n",
@@ -131,6 +131,11 @@ impl Served {
         let said = fs::read(self.world.state().join("daemon.json")).expect("the daemon has announced itself");
         let said: Value = serde_json::from_slice(&said).expect("the announcement is JSON");
         said["admin"].as_str().and_then(|text| text.parse().ok()).expect("it names its address")
+    }
+
+    /// The file that the daemon is started with.
+    pub fn configuration(&self) -> &Path {
+        &self.configuration
     }
 
     /// Kills the daemon, and nothing else.
@@ -214,7 +219,7 @@ impl Served {
     }
 }
 
-fn write_secret(path: &std::path::Path, text: &str) {
+fn write_secret(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     fs::write(path, text).expect("a file can be written");
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("a file of ours takes a mode");

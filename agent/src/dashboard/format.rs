@@ -2,7 +2,7 @@
 //! here in what escaping does not touch.
 
 use hearth_ledger::{Execution, civil_time, rfc3339};
-use hearth_model::{Conclusion, Ref, Timestamp, WarmTarget};
+use hearth_model::{Conclusion, Ref, Timestamp};
 use maud::{Markup, html};
 
 /// Longer names are cut: nobody reads them, and a job must not fill the page.
@@ -66,15 +66,6 @@ impl Tone {
             Self::Bad => "bad",
             Self::Quiet => "quiet",
         }
-    }
-}
-
-pub(super) const fn warm(found: Option<WarmTarget>) -> &'static str {
-    match found {
-        Some(WarmTarget::Exact) => "warm, same sources",
-        Some(WarmTarget::Partial) => "warm, changed sources",
-        Some(WarmTarget::None) => "cold",
-        Some(WarmTarget::Unknown) | None => "without a target",
     }
 }
 

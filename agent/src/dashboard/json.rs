@@ -3,12 +3,13 @@
 //! A part that could not be read is null, and `unreadable` says why.
 
 use hearth_cache_server::{IndexState, NodeStatus};
-use hearth_ledger::{Execution, Judgment, rfc3339};
-use hearth_model::{Outcome, Timestamp};
+use hearth_ledger::{Judgment, rfc3339};
 use serde_json::{Value, json};
 
 use super::month::Month;
-use super::overview::{OpenJob, Overview, Owner, Part, WarmTargets};
+use super::overview::{Forge, Overview, Part, WarmTargets};
+use crate::dispatch::PlaceFigures;
+use crate::jobs::{told, told_open};
 use crate::targets::ListedSnapshot;
 
 const SCHEMA_VERSION: u32 = 1;
@@ -25,11 +26,12 @@ pub(super) fn overview(overview: &Overview) -> Value {
         "read_at": rfc3339(overview.read_at),
         "zone": overview.zone,
         "slots": slots.collect::<Vec<_>>(),
-        "open_jobs": part(&overview.jobs, |jobs| jobs.open.iter().map(open_job).collect()),
-        "recent_jobs": part(&overview.jobs, |jobs| jobs.recent.iter().map(execution).collect()),
+        "open_jobs": part(&overview.jobs, |jobs| jobs.open.iter().map(told_open).collect()),
+        "recent_jobs": part(&overview.jobs, |jobs| jobs.recent.iter().map(told).collect()),
         "month": part(&overview.month, month),
         "cache": cache(&overview.cache),
         "warm_targets": part(&overview.targets, warm_targets),
+        "github": forge(&overview.forge),
         "unreadable": {
             "jobs": overview.jobs.as_ref().err(),
             "month": overview.month.as_ref().err(),
@@ -42,48 +44,35 @@ fn part<T>(part: &Part<T>, tell: impl FnOnce(&T) -> Value) -> Value {
     part.as_ref().map_or(Value::Null, tell)
 }
 
-fn open_job(job: &OpenJob) -> Value {
-    let mut value = execution(&job.execution);
-    value["owner"] = json!(match job.owner {
-        Owner::Alive => "alive",
-        Owner::Gone => "gone",
+fn forge(forge: &Forge) -> Value {
+    let place = |place: &PlaceFigures| {
+        json!({
+            "url": place.url,
+            "wanted_runners": place.standing.wanted,
+            "runners": place.standing.have,
+            "promised_runners": place.standing.capacity,
+            "trouble": place.standing.trouble,
+            "heard_at": place.demand.last_heard.map(rfc3339),
+            "held_until": place.limits.held_until.map(rfc3339),
+            "clock_skew_ms": place.clock_skew_ms,
+        })
+    };
+    let runners = forge.runners.iter().map(|(slot, record)| match record {
+        Ok(record) => json!({
+            "slot": slot,
+            "runner": record.runner,
+            "place": record.target,
+            "state": record.state.name(),
+            "since": rfc3339(record.state.since()),
+            "execution_id": record.execution,
+        }),
+        Err(why) => json!({ "slot": slot, "unreadable": why }),
     });
-    value
-}
-
-fn execution(execution: &Execution) -> Value {
-    let facts = execution.facts.as_ref();
-    let measures = execution.measures.as_ref();
-    let compile = measures.and_then(|m| m.compile);
     json!({
-        "execution_id": execution.id,
-        "state": execution.state,
-        "repository": facts.map(|f| &f.repository),
-        "workflow": facts.and_then(|f| f.workflow.as_deref()),
-        "job": facts.map(|f| &f.job),
-        "ref": facts.map(|f| &f.reference),
-        "event": facts.map(|f| &f.event),
-        "commit": facts.and_then(|f| f.commit.as_deref()),
-        "slot": execution.place.as_ref().map(|place| place.slot),
-        "accepted_at": at(execution.accepted_at),
-        "started_at": at(execution.started_at),
-        "completed_at": at(execution.completed_at),
-        "outcome": execution.outcome,
-        "said": execution.outcome.map(|outcome| outcome.to_string()),
-        "exit_code": execution.outcome.map(Outcome::exit_code),
-        "ending": execution.ending,
-        "end_basis": execution.end_basis,
-        "ran_ms": execution.ran,
-        "billable_minutes": execution.billable_minutes(),
-        "warm_target": measures.map(|m| m.warm_target),
-        "compile_requests": compile.map(|c| c.requests),
-        "compile_hits": compile.map(|c| c.hits),
-        "compile_misses": compile.map(|c| c.misses),
+        "is_draining": forge.is_draining,
+        "places": forge.places.iter().map(place).collect::<Vec<_>>(),
+        "runners": runners.collect::<Vec<_>>(),
     })
-}
-
-fn at(instant: Option<Timestamp>) -> Option<String> {
-    instant.map(rfc3339)
 }
 
 fn month(month: &Month) -> Value {

@@ -1,6 +1,7 @@
 //! The dashboard: one page that shows what this machine does now and what it has cost this month, and the same figures
 //! as JSON. It changes nothing, asks for no script, and shows what it can when a part cannot be read.
 
+mod forge;
 mod format;
 mod json;
 mod month;
@@ -22,6 +23,7 @@ use axum::routing::get;
 use hearth_cache_server::Node;
 
 use crate::app::App;
+use crate::dispatch::Control;
 use crate::metrics::{Answer, Latest};
 use overview::Overview;
 
@@ -35,8 +37,8 @@ const SCRIPT: &str = include_str!("dashboard.js");
 const ICON: &str = include_str!("icon.svg");
 
 /// The pages of one machine, for the admin room to serve.
-pub fn pages(app: Arc<App>, node: Node) -> Router {
-    routes(Latest::new(READ_AGAIN_AFTER, PATIENCE, move || Overview::read(&app, &node)))
+pub fn pages(app: Arc<App>, node: Node, control: Control) -> Router {
+    routes(Latest::new(READ_AGAIN_AFTER, PATIENCE, move || Overview::read(&app, &node, &control)))
 }
 
 fn routes(latest: Latest<Overview>) -> Router {

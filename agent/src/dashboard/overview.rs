@@ -3,14 +3,15 @@
 
 use hearth_cache_server::{Node, NodeStatus};
 use hearth_host::clones::Means;
-use hearth_host::processes;
-use hearth_ledger::{Execution, LedgerError, Place};
+use hearth_ledger::{Execution, LedgerError};
 use hearth_model::{Bytes, SlotNumber, Timestamp};
 
 use super::month::Month;
 use crate::app::App;
+use crate::dispatch::{Control, PlaceFigures};
+use crate::jobs::{OpenJob, job_in, open_jobs};
 use crate::journey::chain;
-use crate::slots::{self, Occupancy};
+use crate::slots::{self, Occupancy, Record};
 use crate::targets::ListedSnapshot;
 
 /// How many of the last jobs are shown.
@@ -30,6 +31,16 @@ pub(super) struct Overview {
     pub(super) month: Part<Month>,
     pub(super) cache: NodeStatus,
     pub(super) targets: Part<WarmTargets>,
+    pub(super) forge: Forge,
+}
+
+/// What this machine has to do with GitHub.
+#[derive(Debug)]
+pub(super) struct Forge {
+    pub(super) is_draining: bool,
+    pub(super) places: Vec<PlaceFigures>,
+    /// Or why it is not known who is in the slot.
+    pub(super) runners: Vec<(SlotNumber, Part<Record>)>,
 }
 
 #[derive(Debug)]
@@ -38,19 +49,6 @@ pub(super) struct Jobs {
     pub(super) open: Vec<OpenJob>,
     /// Closed ones, the newest first.
     pub(super) recent: Vec<Execution>,
-}
-
-#[derive(Debug)]
-pub(super) struct OpenJob {
-    pub(super) execution: Execution,
-    pub(super) owner: Owner,
-}
-
-/// Whether the process that looks after a job still lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
-    Alive,
-    Gone,
 }
 
 #[derive(Debug)]
@@ -63,7 +61,7 @@ pub(super) struct WarmTargets {
 
 impl Overview {
     /// Reads files and the ledger; for a thread that may wait.
-    pub(super) fn read(app: &App, node: &Node) -> Self {
+    pub(super) fn read(app: &App, node: &Node, control: &Control) -> Self {
         let now = app.clock.now();
         let zone = &app.settings.file.report.zone;
         Self {
@@ -75,24 +73,13 @@ impl Overview {
             month: Month::read(&app.book, now, zone).map_err(|error| chain(&error)),
             cache: node.status(),
             targets: targets(app),
+            forge: forge(app, control),
         }
     }
 
     /// The job that is in a slot, when the ledger knows it.
     pub(super) fn job_in(&self, slot: SlotNumber) -> Option<&OpenJob> {
-        let open = &self.jobs.as_ref().ok()?.open;
-        open.iter().rev().find(|job| job.owner == Owner::Alive && job.slot() == Some(slot))
-    }
-}
-
-impl OpenJob {
-    pub(super) fn slot(&self) -> Option<SlotNumber> {
-        self.execution.place.as_ref().map(|place| place.slot)
-    }
-
-    /// Since when it runs, or waits to.
-    pub(super) fn since(&self) -> Option<Timestamp> {
-        self.execution.started_at.or(self.execution.accepted_at)
+        job_in(&self.jobs.as_ref().ok()?.open, slot)
     }
 }
 
@@ -104,11 +91,7 @@ impl WarmTargets {
 }
 
 fn jobs(app: &App) -> Result<Jobs, LedgerError> {
-    let open = app.book.open_executions()?;
-    let open: Vec<OpenJob> = open
-        .into_iter()
-        .map(|execution| OpenJob { owner: execution.place.as_ref().map_or(Owner::Alive, owner), execution })
-        .collect();
+    let open = open_jobs(&app.book)?;
     // The newest are asked for together with the open ones among them.
     let mut recent = app.book.recent(RECENT + open.len())?;
     recent.retain(|execution| !execution.state.is_open());
@@ -116,11 +99,10 @@ fn jobs(app: &App) -> Result<Jobs, LedgerError> {
     Ok(Jobs { open, recent })
 }
 
-fn owner(place: &Place) -> Owner {
-    let owner = place.owner.clone();
-    let identity =
-        processes::Identity { pid: owner.pid, start_ticks: owner.process_start_ticks, boot_id: owner.boot_id };
-    if processes::is_alive(&identity) { Owner::Alive } else { Owner::Gone }
+fn forge(app: &App, control: &Control) -> Forge {
+    let records = slots::records(&app.places, app.settings.file.slots.count).into_iter();
+    let runners = records.map(|(slot, record)| (slot, record.map_err(|error| chain(&error)))).collect();
+    Forge { is_draining: control.is_draining(), places: control.places(), runners }
 }
 
 fn targets(app: &App) -> Part<WarmTargets> {

@@ -4,6 +4,7 @@ use hearth_cache_server::NodeStatus;
 use hearth_ledger::rfc3339;
 use maud::{DOCTYPE, Markup, html};
 
+use super::forge;
 use super::format::{counted, name, percent, time};
 use super::month::Verdicts;
 use super::overview::Overview;
@@ -38,6 +39,7 @@ pub(super) fn whole(overview: &Overview, age: Age) -> Markup {
             }
             (tiles(overview))
             (sections::slots(overview))
+            (forge::section(overview))
             (sections::recent(overview))
             (sections::month(overview))
             (sections::budgets(overview))

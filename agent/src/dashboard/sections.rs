@@ -5,30 +5,31 @@ use hearth_ledger::{Basis, Execution, Judgment, LimitVerdict, Reading, State, Ve
 use hearth_model::{Bytes, Millis, SlotNumber};
 use maud::{Markup, Render, html};
 
-use super::format::{branch, counted, name, outcome, percent, time, warm};
+use super::format::{branch, counted, name, outcome, percent, time};
 use super::month::Month;
-use super::overview::{OpenJob, Overview, Owner, Part};
+use super::overview::{Overview, Part};
 use super::plot::{Screen, minutes_by_day};
+use crate::jobs::{OpenJob, Owner, warm};
 use crate::slots::Occupancy;
 
 /// Repositories that are listed by name.
 const REPOSITORIES: usize = 8;
 
 /// A cell with the name of its column, which stands before it where a row is shown as a card.
-fn cell(column: &str, content: impl Render) -> Markup {
+pub(super) fn cell(column: &str, content: impl Render) -> Markup {
     html! { td data-column=(column) { (content) } }
 }
 
 /// A cell that speaks for itself: where a row is shown as a card it has a line of its own and no name before it.
-fn whole(column: &str, content: impl Render) -> Markup {
+pub(super) fn whole(column: &str, content: impl Render) -> Markup {
     html! { td.whole data-column=(column) { (content) } }
 }
 
-fn figure(column: &str, content: impl Render) -> Markup {
+pub(super) fn figure(column: &str, content: impl Render) -> Markup {
     html! { td.figure data-column=(column) { (content) } }
 }
 
-fn table(caption: &str, columns: &[&str], rows: &Markup) -> Markup {
+pub(super) fn table(caption: &str, columns: &[&str], rows: &Markup) -> Markup {
     html! {
         table {
             caption { (caption) }
@@ -38,7 +39,7 @@ fn table(caption: &str, columns: &[&str], rows: &Markup) -> Markup {
     }
 }
 
-fn section(id: &str, heading: &str, content: &Markup) -> Markup {
+pub(super) fn section(id: &str, heading: &str, content: &Markup) -> Markup {
     html! { section #(id) aria-labelledby={ (id) "-heading" } { h2 id={ (id) "-heading" } { (heading) } (content) } }
 }
 

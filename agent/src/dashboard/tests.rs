@@ -32,7 +32,7 @@ impl Machine {
     }
 
     fn overview(&self) -> Overview {
-        Overview::read(&self.app, &self.node)
+        Overview::read(&self.app, &self.node, &Control::of(Vec::new()))
     }
 
     fn page(&self) -> String {

@@ -263,7 +263,7 @@ impl<R: Registrar, K: Runners> Board<R, K> {
         let has_idle = |board: &Self| {
             let is_idle = |number: &SlotNumber| {
                 let record = Record::read(&board.ground.app.places.slot(*number));
-                !matches!(record, Ok(Some(record)) if matches!(record.state, slots::State::Busy { .. }))
+                !matches!(record, Ok(Some(record)) if record.state.has_job())
             };
             board.taken.keys().any(is_idle)
         };

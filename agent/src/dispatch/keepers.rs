@@ -16,7 +16,7 @@ use crate::environment::Environment;
 use crate::journey::chain;
 use crate::keeper::Order;
 use crate::runner::Versions;
-use crate::slots::Slot;
+use crate::slots::{Slot, logs};
 
 /// The hidden command under which this program is a keeper.
 pub const KEEPER_COMMAND: &str = "keep";
@@ -79,7 +79,7 @@ impl Runners for Keepers {
 
     async fn start(&self, order: Order, slot: &Slot) -> Result<Keeper, StartFailure> {
         let spawn = |cause| StartFailure::Spawn { program: self.program.clone(), cause };
-        let log = slot.directory.join("keeper.log");
+        let log = logs::keeper_log(&slot.directory);
         let is_large = log.metadata().is_ok_and(|log| log.len() > LOG_LIMIT);
         let mut options = OpenOptions::new();
         let log = options.create(true).write(true).append(!is_large).truncate(is_large).open(log).map_err(spawn)?;

@@ -198,7 +198,7 @@ fn ended<K>(ground: &Ground<K>, slot: &Path) -> Ended {
         Ok(Some(Record { state: State::Finished { how, .. }, .. })) => how,
         Ok(Some(record)) => {
             tracing::error!(runner = %record.runner, "the keeper of {} died", slot.display());
-            let was_busy = matches!(record.state, State::Busy { .. });
+            let was_busy = record.state.has_job();
             let how = if was_busy { Ended::Job } else { Ended::NeverStarted { why: "its keeper died".to_owned() } };
             close(ground, slot, record, how.clone());
             how

@@ -1,10 +1,15 @@
 //! The runner program as this keeper starts it.
 
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
 use hearth_daemon::secrets::Secret;
 use hearth_host::clock::SystemClock;
 use hearth_host::guard::{Lines, Log, Raw, Start, Stdio};
 use hearth_host::users::{self, Privileges};
-use hearth_model::Clock;
+use hearth_model::{Clock, ExecutionId};
 
 use super::Setting;
 use super::view::Worker;
@@ -14,6 +19,7 @@ use crate::runner::{
     self, Held, Hooks, JitError, Rank, Root, RootError, RootPlace, RunnerProxy, RunnerStart, SetupGroup, Sharing,
     SlotPlaces, User, UserIdentity, without_updates,
 };
+use crate::slots::logs;
 
 const SHELL: &str = "/bin/bash";
 /// What the runner program writes for people. Its own logs stand beside it, in `_diag`.
@@ -24,7 +30,11 @@ pub(super) fn start(name: &str, setting: &Setting, scripts: &Scripts) -> Result<
     let seen = &setting.place.seen;
     let configuration = without_updates(&Secret::new(setting.order.jit.clone()))?;
     let (_ours, socket) = setting.hook_socket();
-    let log = Log { path: Raw::from(setting.slot().join("runner.log")), limit_bytes: LOG_LIMIT, lines: Lines::Told };
+    let log = logs::runner_log(&setting.slot());
+    if let Err(error) = begin(&log, setting.order.execution) {
+        tracing::warn!("what the runner program says cannot be told apart in {}: {error}", log.display());
+    }
+    let log = Log { path: Raw::from(log), limit_bytes: LOG_LIMIT, lines: Lines::Told };
     let ours = [
         (HOOK_SOCKET, socket.to_string_lossy().into_owned()),
         // In everything that the job starts, so that what a crash leaves behind can be found.
@@ -49,6 +59,12 @@ pub(super) fn start(name: &str, setting: &Setting, scripts: &Scripts) -> Result<
         stdio: Stdio::Log(log),
     };
     Ok(start.into_start())
+}
+
+/// Writes where the words of this runner begin.
+fn begin(log: &Path, execution: ExecutionId) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(log)?;
+    file.write_all(logs::heading(execution).as_bytes())
 }
 
 fn user(setting: &Setting) -> User {

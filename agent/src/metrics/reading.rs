@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hearth_ledger::{Budgets, Figures, LedgerError, Period, PriceBook, Totals, judge};
-use hearth_model::{Bytes, SlotNumber, Timestamp};
+use hearth_model::{Bytes, Timestamp};
 
 use super::counters::Counters;
 use super::gauges::{BudgetGauge, budgets, verdicts};
@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::dispatch::{Control, PlaceFigures};
 use crate::journey::chain;
 use crate::runner::{ListedVersion, VersionsError};
-use crate::slots::{self, Occupancy, Record};
+use crate::slots::{self, Occupancy};
 use crate::targets::ListedSnapshot;
 
 /// One reading. A part that could not be read is `None`; counters then stay as they were.
@@ -102,9 +102,9 @@ impl Reader {
 
     fn read_forge(&self) -> ForgeGauges {
         let (app, control) = (&self.app, &self.control);
-        let slots = (0..app.settings.file.slots.count).map(|number| app.places.slot(SlotNumber(number)));
-        // A record that cannot be read is told of by the board.
-        let records = slots.filter_map(|slot| Record::read(&slot).ok().flatten());
+        let records = slots::records(&app.places, app.settings.file.slots.count).into_iter();
+        // One that cannot be read is told of by the board.
+        let records = records.filter_map(|(_, record)| record.ok());
         let runners = records.map(|record| (record.target, record.state.name())).collect();
         ForgeGauges { is_draining: control.is_draining(), places: control.places(), runners }
     }

@@ -20,7 +20,9 @@ use hearth_model::Timestamp;
 
 pub use args::{BudgetsArgs, Format, GroupBy, ReportArgs};
 pub(crate) use safe::{for_markdown, for_terminal};
+pub(crate) use sheet::Sheet;
 pub use table::Screen;
+pub(crate) use table::draw;
 
 use page::{Page, Question};
 
@@ -89,6 +91,14 @@ pub fn run_budgets(
 }
 
 /// A reader that stops reading, as `head` does, has what it wanted.
+pub(crate) fn forgive_closed_pipe(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// The same of a whole report.
 fn until_the_reader_has_enough(answer: Result<(), ReportError>) -> Result<(), ReportError> {
     let is_closed = |kind: io::ErrorKind| kind == io::ErrorKind::BrokenPipe;
     match answer {

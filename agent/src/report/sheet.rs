@@ -8,15 +8,15 @@ use super::page::Page;
 
 /// One table.
 #[derive(Debug)]
-pub(super) struct Sheet {
-    pub(super) heading: String,
+pub(crate) struct Sheet {
+    pub(crate) heading: String,
     /// Empty for a list of names and values.
-    pub(super) header: Vec<&'static str>,
+    pub(crate) header: Vec<&'static str>,
     /// Columns whose cells are figures.
-    pub(super) figures: &'static [usize],
+    pub(crate) figures: &'static [usize],
     /// Columns whose cells are never wrapped.
-    pub(super) whole: &'static [usize],
-    pub(super) rows: Vec<Vec<String>>,
+    pub(crate) whole: &'static [usize],
+    pub(crate) rows: Vec<Vec<String>>,
 }
 
 /// Sheets and what is to be said below them.

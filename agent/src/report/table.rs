@@ -54,7 +54,8 @@ fn write_all(sheets: &Sheets, screen: Screen, out: &mut impl Write) -> io::Resul
     out.flush()
 }
 
-fn draw(sheet: &Sheet, screen: Screen) -> String {
+/// One table, without its heading.
+pub(crate) fn draw(sheet: &Sheet, screen: Screen) -> String {
     let mut table = Table::new();
     match screen {
         Screen::None => {

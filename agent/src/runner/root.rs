@@ -22,6 +22,7 @@ use super::diagnostics::{KEEP, put_aside};
 use super::sealed;
 use super::version::RunnerVersion;
 use super::versions::Held;
+use crate::slots::logs;
 
 /// What a version brings and a runner only reads.
 const PROGRAM: [&str; 2] = ["bin", "externals"];
@@ -112,7 +113,7 @@ pub fn prepare(
 ) -> Result<Root, RootError> {
     make_directory(place.ours)?;
     let diag = place.ours.join(DIAGNOSTICS);
-    put_aside(&diag, &place.slot.join("diagnostics"), KEEP, now)
+    put_aside(&diag, &logs::diagnostics(place.slot), KEEP, now)
         .map_err(|cause| RootError::Diagnostics { path: diag.clone(), cause })?;
     clear(place.ours, kept)?;
     let mounts = match sharing {

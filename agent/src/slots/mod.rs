@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::places::Places;
 
 mod limits;
+pub mod logs;
 mod record;
 
 pub use limits::{CpuCount, DiskLimitFile, LimitsError, LimitsFile, OutOfMemory};
@@ -152,6 +153,12 @@ pub fn occupancy(places: &Places, count: u16) -> Vec<(SlotNumber, Occupancy)> {
         .map(SlotNumber)
         .map(|n| (n, if busy(&lock_file(&places.slot(n))) { Occupancy::Busy } else { Occupancy::Free }))
         .collect()
+}
+
+/// The runners that stand written in slots, readable or not.
+pub fn records(places: &Places, count: u16) -> Vec<(SlotNumber, Result<Record, RecordError>)> {
+    let record = |number| Record::read(&places.slot(number)).transpose().map(|record| (number, record));
+    (0..count).map(SlotNumber).filter_map(record).collect()
 }
 
 #[cfg(test)]

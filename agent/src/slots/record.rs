@@ -99,6 +99,11 @@ impl State {
         }
     }
 
+    /// A job runs.
+    pub const fn has_job(&self) -> bool {
+        matches!(self, Self::Busy { .. })
+    }
+
     pub const fn since(&self) -> Timestamp {
         match self {
             Self::Intent { at }

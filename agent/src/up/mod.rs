@@ -159,8 +159,8 @@ pub async fn run(args: UpArgs, mut settings: Settings, environment: &Environment
     let desk = DeskServer::listen(&places.daemon_socket()).map_err(UpError::Desk)?;
     let numbers = numbers(&app, &node, dispatch.control.clone());
     let admin = admin(&app, pages, &stop, &numbers);
-    let admin =
-        admin.with_pages(dashboard::pages(Arc::clone(&app), node.clone())).listen().await.map_err(UpError::Admin)?;
+    let pages = dashboard::pages(Arc::clone(&app), node.clone(), dispatch.control.clone());
+    let admin = admin.with_pages(pages).listen().await.map_err(UpError::Admin)?;
     let admin_address = admin.address();
 
     let tasks = Tasks::new(stop.clone());

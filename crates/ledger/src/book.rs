@@ -219,6 +219,16 @@ impl Book {
         self.ask(|store| store.recent(limit))
     }
 
+    /// The same of one repository.
+    pub fn recent_of(&self, repository: &str, limit: usize) -> Result<Vec<Execution>, LedgerError> {
+        self.ask(|store| store.recent_of(repository, limit))
+    }
+
+    /// The executions whose id begins or ends with `part`, the newest first.
+    pub fn named(&self, part: &str, limit: usize) -> Result<Vec<Execution>, LedgerError> {
+        self.ask(|store| store.named(part, limit))
+    }
+
     /// The sums of one month, of one repository or of all.
     pub fn month(&self, period: &Period, repository: Option<&str>) -> Result<MonthData, LedgerError> {
         let now = self.clock.now();

@@ -9,7 +9,7 @@ use hearth_tests::skip;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::http;
+use hearth_tests::http;
 
 #[derive(Debug)]
 pub(crate) struct Browser {

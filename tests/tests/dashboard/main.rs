@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "everything in here is a test, the functions that prepare them too")]
 
 mod browser;
-mod http;
 mod picture;
 
 use std::fs;
@@ -12,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use browser::Browser;
+use hearth_tests::http;
 use hearth_tests::job::Running;
 use hearth_tests::repository::Repository;
 use hearth_tests::skip::{has_programs, skipped};

@@ -8,6 +8,7 @@ mod hooks;
 mod killed;
 mod left;
 mod moments;
+mod status;
 mod stopped;
 mod users;
 mod warm;

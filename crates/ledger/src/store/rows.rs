@@ -195,6 +195,23 @@ impl Store {
         )
     }
 
+    pub(crate) fn recent_of(&self, repository: &str, limit: usize) -> Result<Vec<Execution>, LedgerError> {
+        self.list(
+            "SELECT record FROM execution JOIN detail USING (row) JOIN series ON series_id = series
+             WHERE repository = ?1 ORDER BY execution_id DESC LIMIT ?2",
+            (repository, stored(limit as u64)),
+        )
+    }
+
+    pub(crate) fn named(&self, part: &str, limit: usize) -> Result<Vec<Execution>, LedgerError> {
+        self.list(
+            "SELECT record FROM execution JOIN detail USING (row)
+             WHERE substr(execution_id, 1, length(?1)) = ?1 OR substr(execution_id, -length(?1)) = ?1
+             ORDER BY execution_id DESC LIMIT ?2",
+            (part, stored(limit as u64)),
+        )
+    }
+
     fn list<P: rusqlite::Params>(&self, sql: &str, parameters: P) -> Result<Vec<Execution>, LedgerError> {
         self.connection
             .prepare_cached(sql)

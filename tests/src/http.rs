@@ -4,25 +4,25 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use hearth_tests::wait::PATIENCE;
+use crate::wait::PATIENCE;
 
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: String,
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
 }
 
-pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
+pub fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, "GET", path, "")
 }
 
-pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
+pub fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
     try_ask(address, method, path, body).expect("an answer comes in time")
 }
 
 /// For those who do not mind when nobody answers.
-pub(crate) fn try_ask(address: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<Answer> {
+pub fn try_ask(address: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let length = body.len();
