@@ -70,8 +70,11 @@ fn a_machine_says_how_it_stands_before_during_and_after_a_job() {
     assert!(!served.world.state().exists(), "looking makes nothing");
 
     served.up();
-    let idle = status_until(&served, "a place that is heard", |status| status["verdict"] == "well");
+    let idle = status_until(&served, "a place that is heard, and a runner program", |status| {
+        !status["places"][0]["heard_at"].is_null() && !status["runner_program"]["version"].is_null()
+    });
     assert_eq!((&idle["daemon"]["is"], &idle["is_draining"]), (&"up".into(), &false.into()), "{idle:#}");
+    assert_eq!(idle["troubles"], serde_json::json!([]));
     assert_eq!(idle["runner_program"]["version"], "2.335.1");
     let url = idle["places"][0]["url"].as_str().unwrap().to_owned();
     assert!(url.ends_with("/acme"), "{url}");
@@ -142,7 +145,7 @@ fn the_logs_of_a_job_are_found_by_a_part_of_its_id_and_followed_to_its_end() {
     served.idle();
 
     // The slot carries another job; what each of them left is told apart.
-    let second = served.github.offer(Job::new("acme/gadgets").named("lint").labels(["hearth"]).run("echo second"));
+    let second = served.github.offer(Job::new("acme/gadgets").key("lint").labels(["hearth"]).run("echo second"));
     served.done(&[second]);
     served.idle();
     let short = &id[id.len() - 8..];
