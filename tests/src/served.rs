@@ -133,11 +133,6 @@ impl Served {
         said["admin"].as_str().and_then(|text| text.parse().ok()).expect("it names its address")
     }
 
-    /// The file that the daemon is started with.
-    pub fn configuration(&self) -> &Path {
-        &self.configuration
-    }
-
     /// Kills the daemon, and nothing else.
     pub fn kill(&mut self) {
         self.daemon().signal(Signal::KILL);
