@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "everything in here is a test, the functions that prepare them too")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use fake_github::{Deprecation, Job, JobId};
+use fake_github::{Checksum, Job, JobId, RunnerApplication};
 use hearth_tests::github::nothing_is_violated;
 use hearth_tests::http;
 use hearth_tests::job::Ran;
@@ -65,9 +65,15 @@ impl Held {
 #[test]
 fn a_machine_says_how_it_stands_before_during_and_after_a_job() {
     let mut machine = Machine::default();
-    // GitHub has not said when it stops taking the runner program.
-    let release = Deprecation { version: "2.335.1".to_owned(), registration: None, runtime: None };
-    machine.options.deprecations.push(release);
+    // What it has is the newest that GitHub lists; nobody downloads this one.
+    machine.options.applications.extend(["x64", "arm64"].map(|architecture| RunnerApplication {
+        os: "linux".to_owned(),
+        architecture: architecture.to_owned(),
+        version: "2.335.1".to_owned(),
+        archive: Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"),
+        checksum: Checksum::Right,
+        needs_token: false,
+    }));
     let mut served = Served::prepare(&machine);
     let down = told(&served, &["status"]).expect_code(3);
     assert!(down.stdout.contains("hearth is not up; start it: hearth up"), "{down}");
