@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use hearth_cache_server::Ownership;
+use hearth_forge::{DemandCounts, LimitState};
 use hearth_ledger::{Fact, Observation, Owner as LedgerOwner, Place};
 use hearth_model::{
     CompileCounts, Event, ExecutionId, Forge, JobFacts, Measures, Millis, Outcome, Ref, RunFacts, SlotNumber,
@@ -11,9 +12,10 @@ use hearth_model::{
 };
 
 use super::*;
+use crate::dispatch::{PlaceFigures, RunnerTally, Standing};
 use crate::environment::Environment;
 use crate::settings::{self, HearthFile};
-use crate::slots;
+use crate::slots::{self, Record};
 
 struct Machine {
     _state: tempfile::TempDir,
@@ -178,6 +180,42 @@ async fn names_from_jobs_are_text_and_nothing_else() {
     assert!(!page.contains(&"x".repeat(200)), "a name does not fill the page");
     let json = json::overview(&machine.overview());
     assert_eq!(json["recent_jobs"][0]["repository"], "<script>alert(1)</script>");
+}
+
+#[tokio::test]
+async fn places_stand_with_their_trouble_and_runners_with_their_slot() {
+    let machine = Machine::new().await;
+    assert!(!machine.page().contains("Places that this machine serves"), "it serves none");
+    let mut overview = machine.overview();
+    let place = |trouble: Option<&str>| PlaceFigures {
+        url: "https://github.com/acme".to_owned(),
+        standing: Standing { wanted: 3, have: 1, capacity: 2, trouble: trouble.map(str::to_owned) },
+        runners: RunnerTally::default(),
+        demand: DemandCounts { last_heard: Some(overview.read_at - Millis(1_000)), ..DemandCounts::default() },
+        limits: LimitState::default(),
+        clock_skew_ms: None,
+    };
+    let runner = Record::intent(
+        "hearth-1".parse().unwrap(),
+        ExecutionId::new(overview.read_at),
+        "https://github.com/acme".to_owned(),
+        overview.read_at - Millis(90_000),
+    );
+    overview.forge = overview::Forge {
+        is_draining: false,
+        places: vec![place(None), place(Some("<b>refused</b>"))],
+        runners: vec![(SlotNumber(0), Ok(runner)), (SlotNumber(1), Err("the record is damaged".to_owned()))],
+    };
+    let page = page::whole(&overview, page::Age::Fresh).into_string();
+    shows(&page, &["listening", "1.0 s ago", "&lt;b&gt;refused&lt;/b&gt;", "hearth-1", "intent", "1 min 30 s"]);
+    shows(&page, &["the record is damaged"]);
+    assert!(!page.contains("being drained") && !page.contains("<b>refused"), "{page}");
+    let json = json::overview(&overview);
+    assert_eq!(json["github"]["places"][1]["trouble"], "<b>refused</b>");
+    assert_eq!(json["github"]["runners"][0]["state"], "intent");
+
+    overview.forge.is_draining = true;
+    shows(&page::whole(&overview, page::Age::Fresh).into_string(), &["takes no more jobs until its daemon is started"]);
 }
 
 #[tokio::test]
