@@ -23,7 +23,7 @@ use crate::settings::Settings;
 Nothing is registered at GitHub by this: the daemon does that, job by job. What was found out goes to standard error, the \
 section to standard output; secrets stay in their files.")]
 pub struct RegisterArgs {
-    /// Whom to serve: https://github.com/ORGANIZATION, …/OWNER/REPOSITORY or …/enterprises/ENTERPRISE
+    /// Whom to serve: `https://github.com/ORGANIZATION`, …/OWNER/REPOSITORY or …/enterprises/ENTERPRISE
     pub url: String,
     /// The client id of a GitHub App, the narrower grant
     #[arg(long, value_name = "ID", requires = "private_key_file", conflicts_with = "token_file")]
@@ -55,7 +55,7 @@ pub struct RegisterArgs {
     /// Certificates to trust beside the system's
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// An HTTP proxy, like http://proxy.example:3128
+    /// An HTTP proxy, like `http://proxy.example:3128`
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
     /// A file with NAME:PASSWORD for the proxy
