@@ -16,6 +16,8 @@ pub struct Account<'a> {
     pub slot: u16,
     /// Since the started hook.
     pub ran: Millis,
+    /// How much of that had passed when cargo first asked its compiler.
+    pub first_build: Option<Millis>,
     pub lease: Option<&'a Lease>,
     pub restored: Option<Restored>,
     /// Why there was no warm target, when it is known.
@@ -32,6 +34,10 @@ pub fn markdown(account: &Account<'_>) -> String {
         let _written = writeln!(text, "| {name} | {} |", for_markdown(value));
     };
     row("minutes", &format!("{} so far ({})", account.ran.billable_minutes(), account.ran));
+    if let Some(before) = account.first_build {
+        let after = Millis(account.ran.0.saturating_sub(before.0));
+        row("time", &format!("{before} of set-up and checkout before the first build, {after} from there on"));
+    }
     row("warm target", &warm(account));
     row("compile cache", &compile(account));
     row("place", &format!("slot {} of {}, {}", account.slot, account.machine, account.class));
@@ -94,6 +100,13 @@ mod tests {
         assert!(text.contains("| minutes | 2 so far"), "{text}");
         assert!(text.contains("3 hits, 1 miss (75 % hits)"), "{text}");
         assert!(!text.contains("<script>") && text.contains("a\\|b"), "{text}");
+    }
+
+    #[test]
+    fn set_up_is_told_apart_from_building() {
+        let account = Account { ran: Millis(40_000), first_build: Some(Millis(30_000)), ..Account::default() };
+        let text = markdown(&account);
+        assert!(text.contains("30.0 s of set-up and checkout before the first build, 10.0 s from there on"), "{text}");
     }
 
     #[test]

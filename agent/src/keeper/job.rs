@@ -33,6 +33,8 @@ pub(super) struct Job {
     facts: JobFacts,
     ownership: Ownership,
     began: Instant,
+    /// When the first build asked for the warm target.
+    first_build: Option<Millis>,
     compile: Result<CompileCache, Without>,
     target: WarmTarget,
     checkout: Option<Checkout>,
@@ -88,7 +90,18 @@ impl Job {
         if let Err(why) = &compile {
             tracing::warn!("the job runs without compile cache: {}", chain(why));
         }
-        Ok(Self { desk, begun, facts, ownership, began, compile, target, checkout: None, restored: None })
+        Ok(Self {
+            desk,
+            begun,
+            facts,
+            ownership,
+            began,
+            first_build: None,
+            compile,
+            target,
+            checkout: None,
+            restored: None,
+        })
     }
 
     /// What all later steps get.
@@ -153,6 +166,7 @@ impl Job {
         if self.target != WarmTarget::Waiting {
             return Answer::Refused(Refused::HandedOutBefore);
         }
+        self.first_build = Some(self.ran());
         match self.lease(setting, seen).await {
             Ok(handed) => {
                 self.target = WarmTarget::Taken { connection };
@@ -216,6 +230,7 @@ impl Job {
             machine: &machine,
             slot: setting.order.slot.0,
             ran: self.ran(),
+            first_build: self.first_build,
             lease: self.begun.lease.as_ref(),
             restored: self.restored,
             why_no_target,

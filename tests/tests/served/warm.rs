@@ -96,6 +96,24 @@ fn what_one_slot_has_compiled_another_finds_in_the_cache() {
 }
 
 #[test]
+fn a_toolchain_that_a_step_puts_on_the_path_is_warm_as_well() {
+    let mut served = Served::start(&Machine::default());
+    let repository = project(&served);
+    // As set-up actions do it: a cargo of its own before ours, and a variable for all later steps.
+    let set_up = "mkdir -p ~/tools && ln -s \"$(rustc --print sysroot)\"/bin/* ~/tools/ && echo ~/tools >> $GITHUB_PATH\n\
+                  echo CARGO_HOME=$HOME/.cargo >> $GITHUB_ENV && echo CARGO_TERM_COLOR=always >> $GITHUB_ENV";
+    let build = "command -v cargo; CARGO_TERM_COLOR=never cargo build --workspace -v && cargo clippy --version";
+    let first = ran(&mut served, job_after(&repository, set_up).run(build));
+    assert!(first.log.contains("home/tools/cargo") && first.log.contains("Compiling leaf"), "{}", first.log);
+    let lock = served.take_slot(0);
+    let second = ran(&mut served, job_after(&repository, set_up).run(build));
+    assert!(second.log.contains("Fresh leaf") && !second.log.contains("Compiling"), "{}", second.log);
+    drop(lock);
+    nothing_is_violated(&served.github);
+    served.stop();
+}
+
+#[test]
 fn what_cargo_has_downloaded_stays_within_its_scope() {
     let mut served = Served::start(&Machine::default());
     let repository = project(&served);
