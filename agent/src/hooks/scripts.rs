@@ -14,6 +14,14 @@ pub struct Scripts {
     pub completed: PathBuf,
 }
 
+impl Scripts {
+    /// The runner program takes a script's path apart at blanks, and fails every job whose hook it then does not find.
+    pub fn can_be_called(&self) -> bool {
+        let has_blank = |path: &Path| path.to_string_lossy().contains(char::is_whitespace);
+        !has_blank(&self.started) && !has_blank(&self.completed)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shell {
     Posix,
@@ -79,6 +87,15 @@ mod tests {
     fn a_program_with_a_quote_in_its_path_is_still_one_word() {
         assert!(Shell::Posix.script("/o'k/hearth", "started").contains(r"'/o'\''k/hearth' hook started || true"));
         assert!(Shell::PowerShell.script("C:\\o'k\\hearth.exe", "completed").contains("& 'C:\\o''k\\hearth.exe' hook"));
+    }
+
+    #[test]
+    fn a_path_with_a_blank_is_no_path_of_a_hook() {
+        for (directory, expected) in [("/var/lib/hearth/bin", true), ("/srv/my state/bin", false)] {
+            let path = |name: &str| Path::new(directory).join(name);
+            let scripts = Scripts { started: path("job-started.sh"), completed: path("job-completed.sh") };
+            assert_eq!(scripts.can_be_called(), expected, "{directory}");
+        }
     }
 
     #[test]

@@ -41,6 +41,11 @@ pub(super) fn start(name: &str, setting: &Setting, scripts: &Scripts) -> Result<
         (EXECUTION, setting.order.execution.to_string()),
     ];
     let proxy = setting.order.proxy.as_deref();
+    let can_call = scripts.can_be_called();
+    if !can_call {
+        tracing::warn!("{} has a blank in its path, so jobs go without hooks", scripts.started.display());
+    }
+    let hooks = Some(Hooks { started: &scripts.started, completed: &scripts.completed });
     let start = RunnerStart {
         name,
         platform: setting.runner_platform,
@@ -52,7 +57,7 @@ pub(super) fn start(name: &str, setting: &Setting, scripts: &Scripts) -> Result<
         },
         user: &user(setting),
         configuration: &configuration,
-        hooks: Some(Hooks { started: &scripts.started, completed: &scripts.completed }),
+        hooks: hooks.filter(|_| can_call),
         proxy: proxy.map(|url| RunnerProxy { url, exceptions: &setting.order.no_proxy }),
         operators: &setting.settings.file.runner.env,
         ours: &ours,
