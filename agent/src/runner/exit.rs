@@ -1,7 +1,5 @@
-//! How a runner ended, from its exit code, and what follows from that. Pure. The codes are those of `Runner.Listener`
+//! How a runner ended, from its exit code, and what that says of its version. Pure. The codes are those of `Runner.Listener`
 //! itself; the scripts around it turn most of them into others.
-
-use std::time::Duration;
 
 use hearth_host::guard::How;
 
@@ -95,18 +93,6 @@ impl Ending {
         }
     }
 
-    /// What to do, after so many starts under this registration that all ended too early, this one included.
-    pub fn next(self, starts: u32) -> Next {
-        match self {
-            Self::Done(_) | Self::Stopped => Next::Recycle,
-            Self::Retry | Self::Reconfigured => again(starts),
-            Self::SessionConflict => Next::RegisterAnew { after: Duration::ZERO },
-            Self::Updating => Next::UpdateAndRegisterAnew,
-            Self::VersionRefused => Next::HoldVersion,
-            Self::Failed(_) => Next::RegisterAnew { after: pause(starts) },
-        }
-    }
-
     /// What this says of the version, if anything. `Listening` is what the runner said on its output.
     pub fn speaks_for_version(self, heard: Heard) -> Option<Started> {
         match (self, heard) {
@@ -131,34 +117,6 @@ impl Ending {
 pub enum Heard {
     Listening,
     Nothing,
-}
-
-/// What follows from an ending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// The slot is free again.
-    Recycle,
-    /// The same registration is good for another start.
-    StartAgain { after: Duration },
-    /// The registration is to be removed, and another one is needed.
-    RegisterAnew { after: Duration },
-    /// The same, once a newer version is there.
-    UpdateAndRegisterAnew,
-    /// No start before another version is there, or GitHub has thought better of it.
-    HoldVersion,
-}
-
-/// The pauses before further starts. The first failure is mostly chance, a second one is not.
-const PAUSES_SECS: [u64; 6] = [0, 5, 10, 20, 40, 80];
-
-fn pause(starts: u32) -> Duration {
-    let index = usize::try_from(starts.saturating_sub(1)).unwrap_or(usize::MAX).min(PAUSES_SECS.len() - 1);
-    Duration::from_secs(PAUSES_SECS[index])
-}
-
-fn again(starts: u32) -> Next {
-    let has_more = usize::try_from(starts).is_ok_and(|starts| starts <= PAUSES_SECS.len());
-    if has_more { Next::StartAgain { after: pause(starts) } } else { Next::RegisterAnew { after: pause(starts) } }
 }
 
 #[cfg(test)]
@@ -202,35 +160,6 @@ mod tests {
         }
         let finished = Ending::of(How::Exited(102), Stop::Asked);
         assert_eq!(finished, Ending::Done(Some(JobResult::Failed)), "its job had ended already");
-    }
-
-    #[test]
-    fn starts_are_tried_again_at_growing_distance_and_not_for_ever() {
-        let after = |next: Next| match next {
-            Next::StartAgain { after } => ("again", after.as_secs()),
-            Next::RegisterAnew { after } => ("anew", after.as_secs()),
-            other => panic!("{other:?}"),
-        };
-        let retried: Vec<_> = (1..=8).map(|starts| after(Ending::Retry.next(starts))).collect();
-        let expected = [
-            ("again", 0),
-            ("again", 5),
-            ("again", 10),
-            ("again", 20),
-            ("again", 40),
-            ("again", 80),
-            ("anew", 80),
-            ("anew", 80),
-        ];
-        assert_eq!(retried, expected);
-        let failed = Ending::Failed(How::Exited(1));
-        assert_eq!((after(failed.next(1)), after(failed.next(u32::MAX))), (("anew", 0), ("anew", 80)));
-        assert_eq!(after(Ending::Reconfigured.next(0)), ("again", 0));
-        assert_eq!(Ending::Done(None).next(1), Next::Recycle);
-        assert_eq!(Ending::Stopped.next(3), Next::Recycle);
-        assert_eq!(Ending::VersionRefused.next(1), Next::HoldVersion);
-        assert_eq!(Ending::Updating.next(1), Next::UpdateAndRegisterAnew);
-        assert_eq!(Ending::SessionConflict.next(1), Next::RegisterAnew { after: Duration::ZERO });
     }
 
     #[test]

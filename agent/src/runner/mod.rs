@@ -27,7 +27,7 @@ pub use checksum::{InvalidChecksum, Sha256};
 pub use choose::{NoVersion, Started};
 pub use deadline::{Basis, Deadline, DeprecationAnswer, NewestOffer, Warning};
 pub use download::{DownloadError, Downloads, Offered, Progress, ShownUrl};
-pub use exit::{Ending, Heard, JobResult, Next, Stop};
+pub use exit::{Ending, Heard, JobResult, Stop};
 pub use following::follow;
 pub use hints::{Hint, hint};
 pub use install::{InstallError, Installed};
