@@ -105,9 +105,7 @@ pub fn main() -> ExitCode {
     }
     if let Command::Hook(command) = cli.command {
         // Inside a job: no configuration of its environment is ours, and nothing here may fail it.
-        if let Ok(runtime) = runtime() {
-            runtime.block_on(hooks::run(command, &environment, &mut io::stdout().lock()));
-        }
+        hooks::run(command, &environment, &mut io::stdout().lock());
         return ExitCode::SUCCESS;
     }
     if let Command::Config(command) = &cli.command {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
+use tokio::runtime::{Builder, Runtime};
 
 use super::protocol::{Answer, Ask, Given, HOOK_LIMIT, LARGEST};
 use super::{HookFacts, Refused};
@@ -45,7 +46,18 @@ pub(super) enum HookError {
 }
 
 /// Carries out the hook; says what went wrong and is content with it.
-pub async fn run(command: HookCommand, environment: &Environment, out: &mut impl Write) {
+pub fn run(command: HookCommand, environment: &Environment, out: &mut impl Write) {
+    if let Ok(runtime) = in_this_thread() {
+        runtime.block_on(carry_out(command, environment, out));
+    }
+}
+
+/// A job waits for us, and one question after the other needs no further threads.
+pub(super) fn in_this_thread() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+async fn carry_out(command: HookCommand, environment: &Environment, out: &mut impl Write) {
     let done = match command {
         HookCommand::Started => started(environment, out).await,
         HookCommand::Completed => completed(environment, out).await,
@@ -130,7 +142,7 @@ mod tests {
             let environment =
                 Environment::from_pairs(&[("HEARTH_HOOK_SOCKET", socket), ("GITHUB_ENV", file.to_str().unwrap())]);
             let mut out = Vec::new();
-            run(HookCommand::Started, &environment, &mut out).await;
+            carry_out(HookCommand::Started, &environment, &mut out).await;
             let said = String::from_utf8(out).unwrap();
             assert!(said.starts_with("::warning") && said.contains(expected), "{said}");
             assert!(!file.exists());

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::client::{HookError, Keeper};
+use super::client::{HookError, Keeper, in_this_thread};
 use super::protocol::{Answer, Ask, FIRST_USE_LIMIT, HOOK_LIMIT, Handed, Seen};
 use crate::checkout::{self, Toolchain, Workspace};
 use crate::environment::{Environment, HOOK_SOCKET};
@@ -30,8 +30,7 @@ pub fn prepare(compilation: &[OsString], environment: &Environment) {
     if !is_first_question(compilation) || environment.text(HOOK_SOCKET).is_none() {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let Ok(runtime) = runtime else { return };
+    let Ok(runtime) = in_this_thread() else { return };
     match runtime.block_on(take(environment)) {
         Ok(None) => {}
         Ok(Some(said)) => say(&said),

@@ -10,7 +10,6 @@ use crate::targets::{HandedOut, Lease, Origin, Restored};
 /// What the keeper knows when the last step has ended.
 #[derive(Debug, Default)]
 pub struct Account<'a> {
-    pub repository: &'a str,
     pub class: &'a str,
     pub machine: &'a str,
     pub slot: u16,

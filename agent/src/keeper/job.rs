@@ -108,8 +108,8 @@ impl Job {
     pub(super) fn given(&self, setting: &Setting) -> Given {
         let mut variables = Vec::new();
         let has_target = self.target == WarmTarget::Waiting;
-        if let Some(wrapper) = setting.wrapper.as_ref().filter(|_| has_target) {
-            let wrapper = wrapper.0.to_string_lossy().into_owned();
+        if has_target {
+            let wrapper = setting.wrapper.0.to_string_lossy().into_owned();
             variables.push(("RUSTC_WRAPPER".to_owned(), wrapper));
             // A constant of the view: every CARGO_ variable is part of sccache's key.
             let build = setting.place.seen.join("build").to_string_lossy().into_owned();
@@ -225,7 +225,6 @@ impl Job {
             _ => None,
         };
         let account = Account {
-            repository: &self.facts.repository,
             class: self.begun.trust.class.as_str(),
             machine: &machine,
             slot: setting.order.slot.0,

@@ -55,18 +55,7 @@ impl Keeper {
         let settings = settings::check(file, environment).map_err(KeepError::Settings)?;
         let platform = platform(None);
         let runner_platform = Platform::of_this_machine().map_err(KeepError::Platform)?;
-        let setting = Setting {
-            order,
-            settings,
-            places,
-            place,
-            kept,
-            wrapper: Some(wrapper),
-            own,
-            platform,
-            runner_platform,
-            worker,
-        };
+        let setting = Setting { order, settings, places, place, kept, wrapper, own, runner_platform, worker, platform };
         let runner = setting.settings.runner.clone();
         let clock = Arc::new(SystemClock::default());
         let versions = Versions::open(&setting.places.runner(), runner, clock).map_err(KeepError::Version)?;

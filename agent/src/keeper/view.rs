@@ -26,7 +26,7 @@ pub struct Setting {
     /// Generated sources of the warm target: ours to write, the job's to read.
     pub kept: JobPlace,
     /// The compiler wrapper that every job gets.
-    pub wrapper: Option<Program>,
+    pub wrapper: Program,
     /// This very program.
     pub own: PathBuf,
     /// Of the runner program.
