@@ -1,25 +1,89 @@
-//! What a request's path means. sccache asks for `<prefix>/a/b/c/<64 hex digits>`, for `<prefix>/.sccache_check` and
-//! for collections, whose paths end in a slash. Nothing else has a meaning here, and no path ever reaches the file
-//! system: objects are filed under a digest (see [`ObjectName`]).
+//! What objects are called. A key is the name that a client gives; where it lies is a digest (see [`ObjectName`]), so no
+//! text from outside ever reaches the file system. Paths of the plain dialects mean keys; `/.sccache_check` and paths that
+//! end in a slash mean what sccache needs them to mean.
+
+use std::fmt;
+use std::sync::Arc;
 
 use hearth_model::Scope;
+use percent_encoding::percent_decode_str;
 
-/// Longer paths are refused unread.
-const MAX_PATH_LENGTH: usize = 512;
-const KEY_DIGITS: usize = 64;
+/// Longer keys are refused. S3 has the same bound.
+const MAX_KEY_LENGTH: usize = 1024;
+/// A key of our own: GitHub allows 512 characters, and more around them is ours.
+const MAX_OWN_KEY_LENGTH: usize = 4 * 1024;
+/// Each byte of a key may come as three characters.
+const MAX_PATH_LENGTH: usize = 3 * MAX_KEY_LENGTH + 2;
 const CHECK: &str = ".sccache_check";
+const COMPILATION_DIGITS: usize = 64;
 
-/// The name of one compiler output as its client says it, prefix included.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// The name of one object as its client says it: segments with slashes between them. The plain dialects and S3 share
+/// one space of keys: `PUT /a/b` and an S3 key `b` in bucket `a` are the same object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ObjectKey(Box<str>);
 
-impl ObjectKey {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
+/// A first segment that only one dialect may write below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reserved {
+    /// Entries of GitHub's cache service.
+    Caches,
+    /// Artifacts of GitHub's runs.
+    Artifacts,
+}
+
+impl Reserved {
+    pub(crate) const ALL: [Self; 2] = [Self::Caches, Self::Artifacts];
+
+    pub(crate) fn segment(self) -> &'static str {
+        match self {
+            Self::Caches => ".gha",
+            Self::Artifacts => ".artifacts",
+        }
     }
 }
 
-/// What a well-formed path stands for.
+impl ObjectKey {
+    /// A key as a client of a plain dialect may say it.
+    pub(crate) fn new(text: &str) -> Result<Self, Malformed> {
+        let fits = text.len() <= MAX_KEY_LENGTH && !text.chars().any(char::is_control);
+        let mut segments = text.split('/');
+        let reserved = |first: &str| Reserved::ALL.iter().any(|own| own.segment() == first);
+        if !fits || segments.clone().any(|s| matches!(s, "" | "." | "..")) || segments.next().is_some_and(reserved) {
+            return Err(Malformed);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// A key below a reserved segment; what follows it may be any text without control characters.
+    #[cfg_attr(not(test), expect(dead_code, reason = "GitHub's dialect is the next one"))]
+    pub(crate) fn reserved(below: Reserved, rest: &str) -> Result<Self, Malformed> {
+        if rest.is_empty() || rest.len() > MAX_OWN_KEY_LENGTH || rest.chars().any(char::is_control) {
+            return Err(Malformed);
+        }
+        Ok(Self(format!("{}/{rest}", below.segment()).into()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether sccache made this key: `…/a/b/c/<64 hex digits>`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the check of what is stored, which comes next"))]
+    pub(crate) fn is_compilation(&self) -> bool {
+        let mut from_end = self.0.rsplit('/');
+        let Some(digits) = from_end.next().filter(|text| is_digest(text)) else { return false };
+        (1..=3).rev().all(|end| from_end.next() == Some(&digits[end - 1..end]))
+    }
+
+    /// The SHA-256 that the object's bytes must have: Bazel's `…/cas/<64 hex digits>`.
+    pub(crate) fn content_digest(&self) -> Option<&str> {
+        let (before, digits) = self.0.rsplit_once('/')?;
+        let is_content = before == "cas" || before.ends_with("/cas");
+        (is_content && is_digest(digits)).then_some(digits)
+    }
+}
+
+/// What a path of a plain dialect stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     /// A path that ends in a slash. Collections are virtual: each exists, none is stored.
@@ -27,50 +91,73 @@ pub(crate) enum Place {
     /// The object with which sccache tests the server when it starts.
     Check,
     Object(ObjectKey),
-    /// Well-formed, but nothing that could be here.
-    Nothing,
 }
 
-/// The path has characters, lengths or segments that no client of ours sends.
+/// The text is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
 pub(crate) fn place(path: &str) -> Result<Place, Malformed> {
-    let plain = path.starts_with('/') && path.len() <= MAX_PATH_LENGTH && path.bytes().all(is_plain);
-    // An endpoint that was written with a slash at its end makes sccache send two in a row; they mean one.
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    if !plain || segments.iter().any(|segment| matches!(*segment, "." | "..")) {
+    if !path.starts_with('/') || path.len() > MAX_PATH_LENGTH {
         return Err(Malformed);
     }
+    // Decoded first, so that however a key is spelled it is one key, and `%2e%2e` is what it is.
+    let path = percent_decode_str(path).decode_utf8().map_err(|_| Malformed)?;
+    // An endpoint that was written with a slash at its end makes sccache send two in a row; they mean one.
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    if segments.is_empty() {
+        return Ok(Place::Collection);
+    }
+    let key = ObjectKey::new(&segments.join("/"))?;
     Ok(match segments.as_slice() {
         _ if path.ends_with('/') => Place::Collection,
         [.., CHECK] => Place::Check,
-        [.., a, b, c, key] if is_key(key) && [*a, b, c] == [&key[..1], &key[1..2], &key[2..3]] => {
-            Place::Object(ObjectKey(segments.join("/").into()))
-        }
-        _ => Place::Nothing,
+        _ => Place::Object(key),
     })
 }
 
-/// No percent sign: an escaped path could be spelled in two ways and would be two objects.
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-')
+fn is_digest(text: &str) -> bool {
+    text.len() == COMPILATION_DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn is_key(text: &str) -> bool {
-    text.len() == KEY_DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+/// A scope of one realm: everything in a node lies in one of these, and none can be reached from another but through
+/// what a caller may read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Space {
+    /// The repository, `host/owner/name`, or a group of repositories that share.
+    pub(crate) realm: Arc<str>,
+    pub(crate) scope: Scope,
 }
 
-/// Where an object lies: a digest of repository, scope and key, so that no text from outside is ever a file name and
-/// two repositories or scopes can never meet.
+impl fmt::Display for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.realm, self.scope)
+    }
+}
+
+/// Where an object belongs and what it is called there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Address {
+    pub(crate) space: Space,
+    pub(crate) key: ObjectKey,
+}
+
+impl Address {
+    pub(crate) fn name(&self) -> ObjectName {
+        ObjectName::of(&self.space, &self.key)
+    }
+}
+
+/// Where an object lies: a digest of realm, scope and key, so that no text from outside is ever a file name and
+/// two realms or scopes can never meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ObjectName([u8; 32]);
 
 impl ObjectName {
-    pub(crate) fn of(repository: &str, scope: &Scope, key: &ObjectKey) -> Self {
+    pub(crate) fn of(space: &Space, key: &ObjectKey) -> Self {
         let mut hasher = blake3::Hasher::new();
-        let scope = scope.to_string();
-        for part in [repository, &scope, key.as_str()] {
+        let scope = space.scope.to_string();
+        for part in [&*space.realm, &scope, key.as_str()] {
             // Lengths first: without them, `a` + `bc` and `ab` + `c` would be one name.
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
@@ -103,23 +190,27 @@ mod tests {
 
     const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-    fn object(path: &str) -> Place {
-        Place::Object(ObjectKey(path.into()))
+    fn object(key: &str) -> Place {
+        Place::Object(ObjectKey(key.into()))
     }
 
     #[test]
-    fn paths_mean_what_sccache_means() {
+    fn paths_mean_keys_checks_and_collections() {
         let cases = [
             ("/", Ok(Place::Collection)),
             ("/a/", Ok(Place::Collection)),
             ("//", Ok(Place::Collection)),
-            ("//.sccache_check", Ok(Place::Check)),
-            (&format!("//team//0/1/2/{KEY}"), Ok(object(&format!("team/0/1/2/{KEY}")))),
             ("/team/0/1/2/", Ok(Place::Collection)),
-            ("/.sccache_check", Ok(Place::Check)),
+            ("//.sccache_check", Ok(Place::Check)),
             ("/team/x/.sccache_check", Ok(Place::Check)),
-            (&format!("/0/1/2/{KEY}"), Ok(object(&format!("0/1/2/{KEY}")))),
-            (&format!("/team/x.y/0/1/2/{KEY}"), Ok(object(&format!("team/x.y/0/1/2/{KEY}")))),
+            ("/.sccache_check2", Ok(object(".sccache_check2"))),
+            (&format!("//team//0/1/2/{KEY}"), Ok(object(&format!("team/0/1/2/{KEY}")))),
+            ("/ac/x y", Ok(object("ac/x y"))),
+            ("/ac/x%20y", Ok(object("ac/x y"))),
+            ("/caf%C3%A9", Ok(object("caf\u{e9}"))),
+            ("/cafe%CC%81", Ok(object("cafe\u{301}"))),
+            ("/a%2Fb", Ok(object("a/b"))),
+            ("/a+b", Ok(object("a+b"))),
         ];
         for (path, expected) in cases {
             assert_eq!(place(path), expected, "{path}");
@@ -127,25 +218,9 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_mean_nothing() {
-        let upper = KEY.to_uppercase();
-        for path in [
-            format!("/{KEY}"),
-            format!("/1/2/{KEY}"),
-            format!("/0/1/3/{KEY}"),
-            format!("/0/1/2/{}", &KEY[1..]),
-            format!("/0/1/2/{upper}"),
-            format!("/0/1/2/{KEY}0"),
-            "/index.html".to_owned(),
-            "/.sccache_check2".to_owned(),
-        ] {
-            assert_eq!(place(&path), Ok(Place::Nothing), "{path}");
-        }
-    }
-
-    #[test]
     fn path_tricks_are_malformed() {
-        let long = format!("/{}/0/1/2/{KEY}", "a".repeat(10_000));
+        let long = format!("/{}", "a".repeat(MAX_KEY_LENGTH + 1));
+        let huge = format!("/{}", "%61".repeat(10_000));
         for path in [
             "",
             "*",
@@ -153,29 +228,68 @@ mod tests {
             "/..",
             "/../",
             "/./",
-            &format!("/../0/1/2/{KEY}"),
-            &format!("/x/../0/1/2/{KEY}"),
-            &format!("/%2e%2e/0/1/2/{KEY}"),
-            &format!("/%00/0/1/2/{KEY}"),
-            &format!("/a\0/0/1/2/{KEY}"),
-            &format!("/a\\b/0/1/2/{KEY}"),
+            "/x/../y",
+            "/%2e%2e/x",
+            "/%2E%2e%2Fx",
+            "/%00",
+            "/a\0b",
+            "/a%0Ab",
+            "/%7f",
+            "/%ff",
+            "/.gha/x",
+            "/%2egha/x",
+            "//.gha/",
+            "/.artifacts/x",
             &long,
+            &huge,
         ] {
             assert_eq!(place(path), Err(Malformed), "{path:.60}");
         }
     }
 
     #[test]
-    fn names_differ_by_repository_scope_and_key() {
-        let Ok(Place::Object(key)) = place(&format!("/0/1/2/{KEY}")) else { panic!("a key") };
-        let Ok(Place::Object(prefixed)) = place(&format!("/p/0/1/2/{KEY}")) else { panic!("a key") };
+    fn reserved_keys_are_out_of_reach_of_plain_ones() {
+        for below in Reserved::ALL {
+            let own = ObjectKey::reserved(below, "v/../a//b,c").unwrap();
+            assert_eq!(ObjectKey::new(own.as_str()), Err(Malformed));
+        }
+        for rest in ["", "a\nb", &"a".repeat(MAX_OWN_KEY_LENGTH + 1)] {
+            assert_eq!(ObjectKey::reserved(Reserved::Caches, rest), Err(Malformed), "{rest:.20}");
+        }
+    }
+
+    #[test]
+    fn a_compilation_is_known_by_its_path_and_content_by_its_digest() {
+        let key = |text: &str| ObjectKey::new(text).unwrap();
+        for text in [&format!("0/1/2/{KEY}"), &format!("team/x.y/0/1/2/{KEY}")] {
+            assert!(key(text).is_compilation(), "{text}");
+        }
+        let upper = KEY.to_uppercase();
+        for text in
+            [KEY, &format!("1/2/{KEY}"), &format!("0/1/3/{KEY}"), &format!("0/1/2/{upper}"), &format!("0/1/2/{KEY}0")]
+        {
+            assert!(!key(text).is_compilation(), "{text}");
+        }
+        for text in [&format!("cas/{KEY}"), &format!("main/cas/{KEY}")] {
+            assert_eq!(key(text).content_digest(), Some(KEY), "{text}");
+        }
+        for text in [KEY, &format!("ac/{KEY}"), &format!("xcas/{KEY}"), &format!("cas/{upper}"), "cas/ab"] {
+            assert_eq!(key(text).content_digest(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_differ_by_realm_scope_and_key() {
+        let key = ObjectKey::new(&format!("0/1/2/{KEY}")).unwrap();
+        let prefixed = ObjectKey::new(&format!("p/0/1/2/{KEY}")).unwrap();
+        let space = |realm: &str, scope: Scope| Space { realm: realm.into(), scope };
         let mut names = vec![
-            ObjectName::of("a/b", &Scope::Trusted, &key),
-            ObjectName::of("a/bt", &Scope::Trusted, &key),
-            ObjectName::of("a/b", &Scope::Branch("trusted".to_owned()), &key),
-            ObjectName::of("a/b", &Scope::PullRequest(1), &key),
-            ObjectName::of("a/b", &Scope::Branch("pr/1".to_owned()), &key),
-            ObjectName::of("a/b", &Scope::Trusted, &prefixed),
+            ObjectName::of(&space("a/b", Scope::Trusted), &key),
+            ObjectName::of(&space("a/bt", Scope::Trusted), &key),
+            ObjectName::of(&space("a/b", Scope::Branch("trusted".to_owned())), &key),
+            ObjectName::of(&space("a/b", Scope::PullRequest(1)), &key),
+            ObjectName::of(&space("a/b", Scope::Branch("pr/1".to_owned())), &key),
+            ObjectName::of(&space("a/b", Scope::Trusted), &prefixed),
         ];
         let all = names.len();
         names.sort();
@@ -191,11 +305,9 @@ mod tests {
         }
 
         #[test]
-        fn a_key_ends_in_its_own_digits(path in "(/[a-z.%]{0,3}){0,3}/[0-2]/[0-2]/[0-2]/[0-2]{64}") {
-            if let Ok(Place::Object(key)) = place(&path) {
-                let digits = &key.as_str()[key.as_str().len() - KEY_DIGITS..];
-                let shelf = format!("{}/{}/{}/{digits}", &digits[..1], &digits[1..2], &digits[2..3]);
-                prop_assert!(key.as_str().ends_with(&shelf));
+        fn whatever_a_path_means_is_a_plain_key(path in "(/|[a-z.]|%2[ef5]|%00|%41|\\.gha){0,40}") {
+            if let Ok(Place::Object(key)) = place(&format!("/{path}")) {
+                prop_assert_eq!(ObjectKey::new(key.as_str()), Ok(key.clone()));
                 prop_assert!(!key.as_str().split('/').any(|s| s.is_empty() || s == ".." || s == "."));
             }
         }

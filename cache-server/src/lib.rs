@@ -4,6 +4,7 @@
 //! What must never happen: a build that fails or hangs because of the cache; bytes of one repository or scope that
 //! another may not read; an object served that is not, bit for bit, what was stored. What may happen: a miss.
 
+mod access;
 mod blobs;
 mod config;
 mod counts;
@@ -18,7 +19,6 @@ mod metrics;
 mod node;
 mod reads;
 mod relay;
-mod scopes;
 mod secret;
 mod store;
 mod uploads;

@@ -5,22 +5,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hearth_model::{Bytes, Clock};
 use hearth_trust::{Claims, Signer};
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::warn;
 
+use crate::access::Caller;
 use crate::config::{Limits, NodeConfig, Ownership};
 use crate::disk::Patience;
 use crate::error::NodeError;
 use crate::eviction::{keep_house, keep_house_once};
 use crate::http::auth::presented;
 use crate::http::inflow::Inflow;
-use crate::http::reply::{Reply, ReplyBody};
+use crate::http::reply::{self, Reply, ReplyBody};
+use crate::http::router::{Dialect, dialect};
 use crate::http::server::{self, Service, StopSender, stop_pair};
-use crate::http::webdav::{self, Around, Objects};
+use crate::http::webdav::{self, Around, Objects, Removal};
 use crate::keys::ObjectKey;
 use crate::metrics::NodeCollector;
 use crate::reads::{Found, Nothing, find, measure};
@@ -171,7 +173,7 @@ impl Node {
     /// Objects as a job with these claims sees them; `None` once the claims have expired.
     pub(crate) fn objects(&self, claims: Claims) -> Option<NodeObjects> {
         let store = Arc::clone(&self.inner.store);
-        (store.clock.now() < claims.expires_at).then_some(NodeObjects { store, claims })
+        (store.clock.now() < claims.expires_at).then(|| NodeObjects { store, caller: Caller::job(claims) })
     }
 
     /// The claims of a request's token, when it is good here and now.
@@ -197,7 +199,10 @@ impl Service for NodeService {
             store.counts.refused.one();
         }
         let around = Around { limits: &store.config.limits, traffic: &store.traffic };
-        webdav::answer(request, objects, around).await
+        match dialect(&request) {
+            Dialect::Plain => webdav::answer(request, objects, around).await,
+            Dialect::S3 | Dialect::Github => reply::status(StatusCode::NOT_IMPLEMENTED),
+        }
     }
 
     fn crowded_out(&self) {
@@ -205,11 +210,11 @@ impl Service for NodeService {
     }
 }
 
-/// A node's objects behind one job's claims, and the place where reads and writes are counted.
+/// A node's objects as one caller may have them, and the place where reads and writes are counted.
 #[derive(Debug)]
 pub(crate) struct NodeObjects {
     store: Arc<Store>,
-    claims: Claims,
+    caller: Caller,
 }
 
 impl NodeObjects {
@@ -227,7 +232,7 @@ impl NodeObjects {
     }
 
     pub(crate) async fn find(&self, key: &ObjectKey) -> Option<Found> {
-        self.count_read(find(&self.store, &self.claims, key).await)
+        self.count_read(find(&self.store, &self.caller, key).await)
     }
 }
 
@@ -238,11 +243,11 @@ impl Objects for NodeObjects {
     }
 
     async fn length(&self, key: &ObjectKey) -> Option<u64> {
-        self.count_read(measure(&self.store, &self.claims, key).await)
+        self.count_read(measure(&self.store, &self.caller, key).await)
     }
 
     async fn put(&self, key: &ObjectKey, body: Inflow) -> Taken {
-        let taken = receive(&self.store, &self.claims, key, body).await;
+        let taken = receive(&self.store, &self.caller, key, body).await;
         let counts = &self.store.counts;
         match taken {
             Taken::Stored => &counts.stored,
@@ -256,5 +261,15 @@ impl Objects for NodeObjects {
         }
         .one();
         taken
+    }
+
+    async fn remove(&self, key: &ObjectKey) -> Removal {
+        let Some(address) = self.caller.writable(key) else { return Removal::Refused };
+        let name = address.name();
+        let mut patience = Patience::new(self.store.config.limits.write);
+        let on = Arc::clone(&self.store);
+        let removed =
+            self.store.disk.run(&mut patience, move || on.open_first(&[name]).is_some() && on.remove(name).is_ok());
+        if removed.await == Ok(true) { Removal::Removed } else { Removal::Absent }
     }
 }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hearth_trust::Claims;
 
+use crate::access::Caller;
 use crate::blobs::{ReadError, VerifiedReader};
 use crate::disk::{Patience, TooSlow};
 use crate::index::Note;
 use crate::keys::{ObjectKey, ObjectName};
 use crate::memory::Pieces;
-use crate::scopes;
 use crate::store::Store;
 
 /// An object that will be sent.
@@ -38,9 +37,9 @@ impl From<TooSlow> for Nothing {
     }
 }
 
-/// Finds the object in the scopes that the claims may read.
-pub(crate) async fn find(store: &Arc<Store>, claims: &Claims, key: &ObjectKey) -> Result<Found, Nothing> {
-    let names = candidates(store, claims, key);
+/// Finds the object in the spaces that the caller may read.
+pub(crate) async fn find(store: &Arc<Store>, caller: &Caller, key: &ObjectKey) -> Result<Found, Nothing> {
+    let names = candidates(store, caller, key);
     // While the index is incomplete a nearer scope may still hold the object, so memory is not asked.
     if store.index.is_complete()
         && let Some(name) = names.first()
@@ -69,8 +68,8 @@ pub(crate) async fn find(store: &Arc<Store>, claims: &Claims, key: &ObjectKey) -
 }
 
 /// The object's length, by its footer alone.
-pub(crate) async fn measure(store: &Arc<Store>, claims: &Claims, key: &ObjectKey) -> Result<u64, Nothing> {
-    let names = candidates(store, claims, key);
+pub(crate) async fn measure(store: &Arc<Store>, caller: &Caller, key: &ObjectKey) -> Result<u64, Nothing> {
+    let names = candidates(store, caller, key);
     if names.is_empty() {
         return Err(Nothing::Absent);
     }
@@ -81,8 +80,8 @@ pub(crate) async fn measure(store: &Arc<Store>, claims: &Claims, key: &ObjectKey
 }
 
 /// The names worth asking the disk for. A complete index answers most misses without it.
-fn candidates(store: &Store, claims: &Claims, key: &ObjectKey) -> Vec<ObjectName> {
-    let mut names = scopes::readable(claims, key);
+fn candidates(store: &Store, caller: &Caller, key: &ObjectKey) -> Vec<ObjectName> {
+    let mut names = caller.readable(key);
     if store.index.is_complete() {
         names.retain(|name| store.index.contains(*name));
     }

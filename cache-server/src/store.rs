@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hearth_model::{Bytes, Clock, ExecutionId, Timestamp};
-use hearth_trust::Claims;
 use tokio::sync::Notify;
 use tracing::warn;
 
+use crate::access::Caller;
 use crate::blobs::{BlobFiles, ReadError, VerifiedReader};
 use crate::config::NodeConfig;
 use crate::counts::{Counts, Traffic};
@@ -156,14 +156,14 @@ impl Store {
 
     /// Takes `length` from what the execution may still write. Bytes that turn out to be there already count too:
     /// whoever may fill his own scope only must not keep a node busy without limit.
-    pub(crate) fn take_allowance(&self, claims: &Claims, length: u64) -> Result<(), OverQuota> {
-        let Some(quota) = claims.quota else { return Ok(()) };
+    pub(crate) fn take_allowance(&self, caller: &Caller, length: u64) -> Result<(), OverQuota> {
+        let Some(quota) = caller.quota else { return Ok(()) };
         let mut all = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
-        if !all.contains_key(&claims.execution) {
+        if !all.contains_key(&caller.writer) {
             let now = self.clock.now();
             all.retain(|_, allowance| now < allowance.expires_at);
         }
-        let allowance = all.entry(claims.execution).or_insert(Allowance { used: 0, expires_at: claims.expires_at });
+        let allowance = all.entry(caller.writer).or_insert(Allowance { used: 0, expires_at: caller.expires_at });
         let used = allowance.used.saturating_add(length);
         if used > quota.0 {
             return Err(OverQuota);

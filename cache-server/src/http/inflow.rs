@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::Limits;
@@ -23,6 +24,8 @@ pub(crate) struct Inflow {
     received: u64,
     stall: Duration,
     deadline: Instant,
+    /// The SHA-256 that the body must have, and what has come of it.
+    content: Option<([u8; 32], Sha256)>,
     traffic: Arc<Traffic>,
 }
 
@@ -34,8 +37,16 @@ impl Inflow {
             received: 0,
             stall: limits.client_stall,
             deadline: Instant::now() + limits.upload,
+            content: None,
             traffic,
         }
+    }
+
+    /// From now on a body with another SHA-256 (64 hex digits) is a body that did not come whole.
+    pub(crate) fn must_hash_to(&mut self, digest: &str) {
+        // A text that is no digest is matched by no body.
+        let digest = blake3::Hash::from_hex(digest).map_or([0; 32], |digest| *digest.as_bytes());
+        self.content = Some((digest, Sha256::new()));
     }
 
     pub(crate) fn length(&self) -> u64 {
@@ -55,12 +66,20 @@ impl Inflow {
                     if self.received > self.length {
                         return Err(Cut);
                     }
+                    if let Some((_, hash)) = &mut self.content {
+                        hash.update(&bytes);
+                    }
                     return Ok(Some(bytes));
                 }
-                Ok(None) if self.received == self.length => return Ok(None),
+                Ok(None) if self.received == self.length => return self.checked(),
                 Ok(None | Some(Err(_))) | Err(_) => return Err(Cut),
             }
         }
+    }
+
+    fn checked(&mut self) -> Result<Option<Bytes>, Cut> {
+        let is_other = |(digest, hash): ([u8; 32], Sha256)| hash.finalize()[..] != digest;
+        if self.content.take().is_some_and(is_other) { Err(Cut) } else { Ok(None) }
     }
 
     /// Takes the rest and drops it, so that the connection can go on.

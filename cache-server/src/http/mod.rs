@@ -5,5 +5,6 @@ pub(crate) mod auth;
 pub(crate) mod inflow;
 mod patient;
 pub(crate) mod reply;
+pub(crate) mod router;
 pub(crate) mod server;
 pub(crate) mod webdav;

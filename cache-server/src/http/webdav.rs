@@ -1,7 +1,8 @@
-//! The WebDAV dialect, as much of it as sccache speaks. Its collections are virtual: each that is asked for exists, so a
+//! The WebDAV dialect, as much of it as sccache speaks, and with it the plain HTTP of ccache, Gradle and Bazel. Its collections are virtual: each that is asked for exists, so a
 //! store costs two requests and not seven. The check object and collections are answered here from memory, before
 //! rights, quota and disk, because any other answer makes sccache refuse to start, which fails the build.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
@@ -21,13 +22,23 @@ use crate::uploads::Taken;
 const CHECK_BODY: &[u8] = b"Hello, World!";
 /// Bodies that are read and dropped: the check object, the properties that a PROPFIND asks for.
 const SMALL_BODY: u64 = 64 * 1024;
-const METHODS: &str = "OPTIONS, GET, HEAD, PUT, PROPFIND, MKCOL";
+const METHODS: &str = "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, MKCOL";
 
 /// Where objects come from and go to: a node with a job's claims, or a far node.
 pub(crate) trait Objects: Send + Sync {
     fn get(&self, key: &ObjectKey) -> impl Future<Output = Option<ReplyBody>> + Send;
     fn length(&self, key: &ObjectKey) -> impl Future<Output = Option<u64>> + Send;
     fn put(&self, key: &ObjectKey, body: Inflow) -> impl Future<Output = Taken> + Send;
+    fn remove(&self, key: &ObjectKey) -> impl Future<Output = Removal> + Send;
+}
+
+/// What became of a removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    Removed,
+    /// There was nothing that the caller might remove.
+    Absent,
+    Refused,
 }
 
 /// What the dialect needs of the server around it.
@@ -56,6 +67,15 @@ pub(crate) async fn answer(request: Request<Incoming>, objects: Option<impl Obje
             let inflow = Inflow::new(body, length, around.limits, Arc::clone(around.traffic));
             write(place, objects, inflow).await
         }
+        Method::DELETE => {
+            skip(body, around.limits).await;
+            match (place, objects) {
+                (Ok(Place::Object(key)), Some(objects)) => remove(&key, objects).await,
+                (_, None) => reply::status(StatusCode::FORBIDDEN),
+                (Ok(Place::Check | Place::Collection), _) => reply::status(StatusCode::METHOD_NOT_ALLOWED),
+                (Err(Malformed), _) => reply::status(StatusCode::BAD_REQUEST),
+            }
+        }
         Method::OPTIONS => {
             let mut reply = reply::status(StatusCode::OK);
             reply.headers_mut().insert("dav", HeaderValue::from_static("1"));
@@ -68,7 +88,7 @@ pub(crate) async fn answer(request: Request<Incoming>, objects: Option<impl Obje
                 properties(head.uri.path(), &place)
             }
             "MKCOL" => reply::status(match place {
-                Ok(Place::Collection | Place::Nothing) => StatusCode::CREATED,
+                Ok(Place::Collection) => StatusCode::CREATED,
                 Ok(Place::Check | Place::Object(_)) => StatusCode::METHOD_NOT_ALLOWED,
                 Err(Malformed) => StatusCode::BAD_REQUEST,
             }),
@@ -91,7 +111,7 @@ async fn read(method: &Method, place: Result<Place, Malformed>, objects: Option<
         (Ok(Place::Check), _) => Some(reply::object(ReplyBody::text(CHECK_BODY))),
         (Ok(Place::Object(key)), &Method::HEAD) => objects.length(&key).await.map(reply::head),
         (Ok(Place::Object(key)), _) => objects.get(&key).await.map(reply::object),
-        (Ok(Place::Collection | Place::Nothing) | Err(Malformed), _) => None,
+        (Ok(Place::Collection) | Err(Malformed), _) => None,
     };
     found.unwrap_or_else(|| reply::status(StatusCode::NOT_FOUND))
 }
@@ -103,7 +123,7 @@ async fn write(place: Result<Place, Malformed>, objects: impl Objects, mut inflo
             Ok(()) => StatusCode::CREATED,
             Err(_) => StatusCode::BAD_REQUEST,
         },
-        Ok(Place::Object(key)) => match objects.put(&key, inflow).await {
+        Ok(Place::Object(key)) => match put(&key, objects, inflow).await {
             Taken::Stored | Taken::Duplicate | Taken::Divergent | Taken::Discarded => StatusCode::CREATED,
             Taken::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Taken::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
@@ -111,8 +131,22 @@ async fn write(place: Result<Place, Malformed>, objects: impl Objects, mut inflo
             Taken::Aborted => StatusCode::BAD_REQUEST,
         },
         Ok(Place::Collection) => StatusCode::METHOD_NOT_ALLOWED,
-        Ok(Place::Nothing) => StatusCode::NOT_FOUND,
         Err(Malformed) => StatusCode::BAD_REQUEST,
+    })
+}
+
+async fn put(key: &ObjectKey, objects: impl Objects, mut inflow: Inflow) -> Taken {
+    if let Some(digest) = key.content_digest() {
+        inflow.must_hash_to(digest);
+    }
+    objects.put(key, inflow).await
+}
+
+async fn remove(key: &ObjectKey, objects: impl Objects) -> Reply {
+    reply::status(match objects.remove(key).await {
+        Removal::Removed => StatusCode::NO_CONTENT,
+        Removal::Absent => StatusCode::NOT_FOUND,
+        Removal::Refused => StatusCode::FORBIDDEN,
     })
 }
 
@@ -123,7 +157,7 @@ fn properties(path: &str, place: &Result<Place, Malformed>) -> Reply {
         Ok(_) => return reply::status(StatusCode::NOT_FOUND),
         Err(Malformed) => return reply::status(StatusCode::BAD_REQUEST),
     }
-    // The path of a well-formed place has no character that XML would have to escape.
+    let path = escaped(path);
     let text = format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?><D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>{path}</D:href>\
          <D:propstat><D:prop><D:resourcetype><D:collection/></D:resourcetype>\
@@ -135,6 +169,14 @@ fn properties(path: &str, place: &Result<Place, Malformed>) -> Reply {
     let xml = HeaderValue::from_static("application/xml; charset=utf-8");
     reply.headers_mut().insert(CONTENT_TYPE, xml);
     reply
+}
+
+/// A path as text in XML.
+fn escaped(path: &str) -> Cow<'_, str> {
+    if !path.contains(['&', '<', '>']) {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(path.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
 }
 
 /// The length that the head promises, once and in plain digits. hyper has refused the heads that contradict themselves.

@@ -8,7 +8,7 @@ use super::counts::Tally;
 use crate::counts::Traffic;
 use crate::http::inflow::Inflow;
 use crate::http::reply::ReplyBody;
-use crate::http::webdav::Objects;
+use crate::http::webdav::{Objects, Removal};
 use crate::keys::ObjectKey;
 use crate::node::Node;
 use crate::uploads::Taken;
@@ -85,6 +85,11 @@ impl Objects for Counted {
             Backend::Upstream(far) => self.far(far.length(key).await),
         };
         self.read(found)
+    }
+
+    /// A job's compiler cache removes nothing.
+    async fn remove(&self, _key: &ObjectKey) -> Removal {
+        Removal::Refused
     }
 
     async fn put(&self, key: &ObjectKey, mut body: Inflow) -> Taken {

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_model::ExecutionId;
-use hearth_trust::Claims;
 
+use crate::access::Caller;
 use crate::blobs::{Filed, SEGMENT, Upload, file_size};
 use crate::disk::{Call, Patience, TooSlow};
 use crate::http::inflow::{Cut, Inflow};
 use crate::keys::{ObjectKey, ObjectName};
-use crate::scopes;
 use crate::store::{OverQuota, Store};
 
 /// What became of a write.
@@ -31,22 +30,22 @@ pub(crate) enum Taken {
     Aborted,
 }
 
-pub(crate) async fn receive(store: &Arc<Store>, claims: &Claims, key: &ObjectKey, mut inflow: Inflow) -> Taken {
+pub(crate) async fn receive(store: &Arc<Store>, caller: &Caller, key: &ObjectKey, mut inflow: Inflow) -> Taken {
     let length = inflow.length();
     if length > store.config.max_object.0 {
         return Taken::TooLarge;
     }
-    let Some(name) = scopes::writable(claims, key) else {
+    let Some(address) = caller.writable(key) else {
         return refuse(inflow, Taken::Discarded).await;
     };
-    if store.take_allowance(claims, length) == Err(OverQuota) {
+    if store.take_allowance(caller, length) == Err(OverQuota) {
         return refuse(inflow, Taken::Discarded).await;
     }
     let Some(reservation) = store.reserve(file_size(length)) else {
         store.ask_for_room(file_size(length));
         return refuse(inflow, Taken::NoRoom).await;
     };
-    let arrival = Arrival { store: Arc::clone(store), name, writer: claims.execution, length };
+    let arrival = Arrival { store: Arc::clone(store), name: address.name(), writer: caller.writer, length };
     let taken = arrival.take_in(&mut inflow).await;
     drop(reservation);
     match taken {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::CONTENT_LENGTH;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use tokio::sync::mpsc;
@@ -21,6 +22,8 @@ use crate::http::inflow::Inflow;
 use crate::keys::ObjectKey;
 use crate::secret::Secret;
 
+/// What in a key cannot stand in a path as it is.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 /// Pieces of a body between two connections.
 const PIECES_IN_FLIGHT: usize = 8;
 
@@ -284,7 +287,7 @@ impl Upstream {
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let mut url = self.base.clone();
-        // Keys are plain characters only, so joining is appending.
+        let path = utf8_percent_encode(path, ESCAPED);
         url.set_path(&format!("{}{path}", self.base.path()));
         self.client.request(method, url).bearer_auth(self.config.token.expose())
     }

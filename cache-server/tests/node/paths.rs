@@ -1,7 +1,7 @@
 //! The dialect: what sccache asks for is answered as it needs it, and everything else is refused without harm.
 
 use crate::raw::{Raw, status_of};
-use crate::world::{World, key, trusted};
+use crate::world::{World, key, pull_request, trusted};
 
 #[tokio::test]
 async fn collections_are_virtual_and_stores_need_no_parents() {
@@ -42,7 +42,7 @@ async fn other_methods_are_not_allowed() {
     let world = World::new().await;
     let token = trusted();
     world.put(&key(1), &token, b"object").await;
-    for method in ["DELETE", "POST", "PATCH", "MOVE", "COPY", "LOCK", "TRACE"] {
+    for method in ["POST", "PATCH", "MOVE", "COPY", "LOCK", "TRACE"] {
         assert_eq!(world.send(method, &key(1), &token, Vec::new()).await.status, 405, "{method}");
     }
     assert_eq!(world.send("OPTIONS", "", &token, Vec::new()).await.status, 200);
@@ -62,7 +62,7 @@ async fn path_tricks_are_misses_and_store_nothing() {
         format!("%00/{}", key(1)),
         format!("./{}", key(1)),
         format!("{}?x=1", key(1)),
-        "etc/passwd".to_owned(),
+        "%2egha/entry".to_owned(),
         long,
     ] {
         let token = trusted();
@@ -74,6 +74,41 @@ async fn path_tricks_are_misses_and_store_nothing() {
         assert!(matches!(put, Some(400 | 404)), "{path:.40}: {put:?}");
     }
     assert!(world.objects().is_empty());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn plain_clients_store_find_and_remove_under_any_path() {
+    let world = World::new().await;
+    let (token, stranger) = (trusted(), pull_request(7));
+    for path in ["ac/0123", "ccache/ab/cdef", "gradle/with%20blank", "caf%C3%A9", &"a".repeat(1024)] {
+        assert_eq!(world.put(path, &token, path.as_bytes()).await, 201, "{path:.40}");
+        world.get(path, &token).await.is(path.as_bytes(), path);
+        assert_eq!(world.send("DELETE", path, &stranger, Vec::new()).await.status, 404, "{path:.40}");
+        world.get(path, &stranger).await.is(path.as_bytes(), path);
+        assert_eq!(world.send("DELETE", path, &token, Vec::new()).await.status, 204, "{path:.40}");
+        assert_eq!(world.get(path, &token).await.status, 404, "{path:.40}");
+        assert_eq!(world.send("DELETE", path, &token, Vec::new()).await.status, 404, "{path:.40}");
+    }
+    world.put("a/%62", &token, b"one").await;
+    world.get("%61/b", &token).await.is(b"one", "however it is spelled");
+    assert_eq!(world.send("DELETE", ".sccache_check", &token, Vec::new()).await.status, 405);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn content_is_stored_only_under_its_own_digest() {
+    let world = World::new().await;
+    let token = trusted();
+    // SHA-256 of `hello`.
+    let digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    for path in [format!("cas/{digest}"), format!("main/cas/{digest}")] {
+        assert_eq!(world.put(&path, &token, b"hullo").await, 400);
+        assert_eq!(world.get(&path, &token).await.status, 404);
+        assert_eq!(world.put(&path, &token, b"hello").await, 201);
+        world.get(&path, &token).await.is(b"hello", &path);
+    }
+    assert_eq!(world.put(&format!("ac/{digest}"), &token, b"an action's result").await, 201);
     world.stop().await;
 }
 

@@ -237,7 +237,7 @@ async fn a_relay_before_its_own_node_shows_the_job_its_scopes_only() {
     assert_eq!(near.get(2).await.status, 404);
     assert_eq!(near.put(2, body(2, 1000)).await, 201);
     assert_eq!(near.ask("HEAD", &key(2), Vec::new()).await.status, 200);
-    assert_eq!(near.ask("DELETE", &key(2), Vec::new()).await.status, 405);
+    assert_eq!(near.ask("DELETE", &key(2), Vec::new()).await.status, 403);
     assert_eq!(world.get(&key(2), &trusted()).await.status, 404);
     let counts = near.relay.stop().await;
     let expected = RelayCounts {

@@ -1,0 +1,6 @@
+//! Who may do what. A caller is what a good credential says, and nothing that a request says otherwise: its spaces to
+//! read, nearest first, and the one to write.
+
+mod caller;
+
+pub(crate) use caller::Caller;

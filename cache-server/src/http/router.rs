@@ -1,0 +1,56 @@
+//! Which dialect a request speaks. All of them share one port: what a client cannot help sending (its signature, its
+//! path) tells them apart, so an operator gives every client the same address.
+
+use hyper::Request;
+use hyper::header::AUTHORIZATION;
+
+use crate::keys::Reserved;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Dialect {
+    /// WebDAV and plain HTTP.
+    Plain,
+    S3,
+    /// GitHub's cache and artifact services, and the addresses that they hand out for uploads and downloads.
+    Github,
+}
+
+pub(crate) fn dialect<B>(request: &Request<B>) -> Dialect {
+    let path = request.uri().path();
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let handed_out = |own: Reserved| own.segment() == first;
+    if first == "twirp" || Reserved::ALL.into_iter().any(handed_out) {
+        return Dialect::Github;
+    }
+    let signed_head =
+        request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"));
+    let signed_query =
+        request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("X-Amz-Signature=")));
+    if signed_head || signed_query { Dialect::S3 } else { Dialect::Plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(uri: &str, authorization: Option<&str>, expected: Dialect) {
+        let mut request = Request::builder().uri(uri);
+        if let Some(text) = authorization {
+            request = request.header(AUTHORIZATION, text);
+        }
+        assert_eq!(dialect(&request.body(()).unwrap()), expected, "{uri} {authorization:?}");
+    }
+
+    #[test]
+    fn a_dialect_is_known_by_what_its_clients_cannot_help_sending() {
+        check("/0/1/2/012", Some("Bearer x"), Dialect::Plain);
+        check("/bucket/key", None, Dialect::Plain);
+        check("/bucket/key", Some("AWS4-HMAC-SHA256 Credential=x"), Dialect::S3);
+        check("/bucket/key?x-id=GetObject&X-Amz-Signature=12", None, Dialect::S3);
+        check("/bucket/key?list-type=2", None, Dialect::Plain);
+        check("/twirp/github.actions.results.api.v1.CacheService/CreateCacheEntry", Some("Bearer x"), Dialect::Github);
+        check("/.gha/0190?sig=1", None, Dialect::Github);
+        check("//.artifacts/0190?sig=1", None, Dialect::Github);
+        check("/twirpy", None, Dialect::Plain);
+    }
+}
