@@ -6,11 +6,13 @@
 
 mod access;
 mod blobs;
+mod breaker;
 mod config;
 mod counts;
 mod disk;
 mod error;
 mod eviction;
+mod far;
 mod http;
 mod index;
 mod keys;
@@ -22,11 +24,10 @@ mod relay;
 mod secret;
 mod store;
 mod uploads;
-mod upstream;
 
 pub use config::{Limits, NodeConfig, Ownership};
 pub use error::NodeError;
+pub use far::{FarConfig, FarError, FarNode, ProbeError};
 pub use node::{IndexState, Node, NodeStatus, trim};
 pub use relay::{Backend, Relay, RelayCounts, RelayError};
 pub use secret::Secret;
-pub use upstream::{ProbeError, Upstream, UpstreamConfig, UpstreamError};

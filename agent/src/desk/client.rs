@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hearth_cache_server::{Backend, NodeError, Ownership, Secret, Upstream, UpstreamConfig, UpstreamError};
+use hearth_cache_server::{Backend, FarConfig, FarError, FarNode, NodeError, Ownership, Secret};
 use hearth_model::{ExecutionId, Millis};
 use tokio::net::UnixStream;
 
@@ -172,9 +172,9 @@ impl Desk {
                 Ok(Backend::Node { node, claims: begun.claims.clone() })
             }
             (_, NodeAccess::Daemon { address, token }) => {
-                let mut config = UpstreamConfig::new(format!("http://{address}/"), token.clone());
+                let mut config = FarConfig::new(format!("http://{address}/"), token.clone());
                 config.write = STORE_LIMIT;
-                Upstream::new(config).map(Backend::Upstream).map_err(BackendError::Upstream)
+                FarNode::new(config).map(Backend::Far).map_err(BackendError::Far)
             }
             (Self::Daemon { .. }, NodeAccess::Here) => Err(BackendError::Gone),
         }
@@ -187,7 +187,7 @@ pub enum BackendError {
     #[error("cannot open the cache node")]
     Node(#[source] NodeError),
     #[error("cannot make a client for the daemon's cache node")]
-    Upstream(#[source] UpstreamError),
+    Far(#[source] FarError),
     #[error("the daemon that had the cache node is gone")]
     Gone,
 }

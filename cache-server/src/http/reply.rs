@@ -13,8 +13,8 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 
 use crate::counts::Traffic;
+use crate::far::FarStream;
 use crate::reads::{Broken, Found, ObjectStream};
-use crate::upstream::FarStream;
 
 pub(crate) type Reply = Response<ReplyBody>;
 

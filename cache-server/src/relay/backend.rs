@@ -6,13 +6,13 @@ use hearth_trust::Claims;
 
 use super::counts::Tally;
 use crate::counts::Traffic;
+use crate::far::{FarNode, FarPut, FarRead, Probe, ProbeError};
 use crate::http::inflow::Inflow;
 use crate::http::reply::ReplyBody;
 use crate::http::webdav::{Objects, Removal};
 use crate::keys::ObjectKey;
 use crate::node::Node;
 use crate::uploads::Taken;
-use crate::upstream::{FarPut, FarRead, Probe, ProbeError, Upstream};
 
 /// The side behind a relay.
 #[derive(Debug, Clone)]
@@ -22,14 +22,14 @@ pub enum Backend {
         node: Node,
         claims: Claims,
     },
-    Upstream(Upstream),
+    Far(FarNode),
 }
 
 impl Backend {
     pub(super) async fn probe(&self) -> Probe {
         match self {
             Self::Node { node, claims } => node.objects(claims.clone()).map(drop).ok_or(ProbeError::Refused),
-            Self::Upstream(upstream) => upstream.probe().await,
+            Self::Far(far) => far.probe().await,
         }
     }
 }
@@ -71,7 +71,7 @@ impl Objects for Counted {
                 Some(objects) => objects.find(key).await.map(|found| ReplyBody::found(found, traffic())),
                 None => None,
             },
-            Backend::Upstream(far) => self.far(far.get(key).await).map(|stream| ReplyBody::far(stream, traffic())),
+            Backend::Far(far) => self.far(far.get(key).await).map(|stream| ReplyBody::far(stream, traffic())),
         };
         self.read(found)
     }
@@ -82,7 +82,7 @@ impl Objects for Counted {
                 Some(objects) => objects.length(key).await,
                 None => None,
             },
-            Backend::Upstream(far) => self.far(far.length(key).await),
+            Backend::Far(far) => self.far(far.length(key).await),
         };
         self.read(found)
     }
@@ -101,7 +101,7 @@ impl Objects for Counted {
             },
             // The job is told that all is well: a cache that cannot store costs the next build a hit, and this build
             // nothing.
-            Backend::Upstream(far) => match far.put(key, body).await {
+            Backend::Far(far) => match far.put(key, body).await {
                 FarPut::Stored => Taken::Stored,
                 FarPut::Aborted => Taken::Aborted,
                 FarPut::Declined => Taken::Discarded,

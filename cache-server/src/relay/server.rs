@@ -13,13 +13,13 @@ use super::backend::{Backend, Counted};
 use super::counts::{RelayCounts, Tally};
 use crate::config::Limits;
 use crate::counts::Traffic;
+use crate::far::ProbeError;
 use crate::http::auth::presented;
 use crate::http::reply::Reply;
 use crate::http::server::{self, Service, StopSender, stop_pair};
 use crate::http::webdav::{self, Around};
 use crate::keys::{Place, place};
 use crate::secret::Secret;
-use crate::upstream::ProbeError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
@@ -52,7 +52,7 @@ impl Relay {
         let addr = listener.local_addr().map_err(RelayError::Listen)?;
         let limits = match &backend {
             Backend::Node { node, .. } => node.limits().clone(),
-            Backend::Upstream(_) => Limits::default(),
+            Backend::Far(_) => Limits::default(),
         };
         let door = Arc::new(Door { backend, secret, limits, tally: Arc::default(), traffic: Arc::default() });
         let (stop, stopping) = stop_pair();

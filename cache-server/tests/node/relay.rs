@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hearth_cache_server::{Backend, ProbeError, Relay, RelayCounts, Secret, Upstream, UpstreamConfig};
+use hearth_cache_server::{Backend, FarConfig, FarNode, ProbeError, Relay, RelayCounts, Secret};
 use hearth_model::Millis;
 use hearth_trust::{Claims, Signer};
 
@@ -28,10 +28,10 @@ impl Near {
     }
 
     async fn before_far(url: &str, token: &str) -> Self {
-        let mut config = UpstreamConfig::new(url.to_owned(), Secret::new(token.to_owned()));
+        let mut config = FarConfig::new(url.to_owned(), Secret::new(token.to_owned()));
         (config.read, config.write) = (READ, WRITE);
         config.breaker_pause = Duration::from_mins(10);
-        Self::before(Backend::Upstream(Upstream::new(config).unwrap())).await
+        Self::before(Backend::Far(FarNode::new(config).unwrap())).await
     }
 
     async fn ask(&self, method: &str, path: &str, body: Vec<u8>) -> Answer {
@@ -155,9 +155,9 @@ async fn a_slow_far_side_within_the_limits_is_used() {
 #[tokio::test]
 async fn a_far_side_that_recovers_is_used_again() {
     let far = Far::start(Manner::Close).await;
-    let mut config = UpstreamConfig::new(far.url.clone(), Secret::new("token".to_owned()));
+    let mut config = FarConfig::new(far.url.clone(), Secret::new("token".to_owned()));
     config.breaker_pause = Duration::from_millis(50);
-    let near = Near::before(Backend::Upstream(Upstream::new(config).unwrap())).await;
+    let near = Near::before(Backend::Far(FarNode::new(config).unwrap())).await;
     for _ in 0..4 {
         assert_eq!(near.get(1).await.status, 404);
     }
@@ -296,7 +296,7 @@ async fn a_relay_whose_claims_have_expired_misses_and_discards() {
 #[test]
 fn an_address_that_is_none_is_refused() {
     for endpoint in ["", "cache", "ftp://cache/", "http://cache/?x=1", "http://"] {
-        let config = UpstreamConfig::new(endpoint.to_owned(), Secret::new(String::new()));
-        assert!(Upstream::new(config).is_err(), "{endpoint}");
+        let config = FarConfig::new(endpoint.to_owned(), Secret::new(String::new()));
+        assert!(FarNode::new(config).is_err(), "{endpoint}");
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use hearth_cache_server::{Backend, Relay, RelayCounts, Secret, Upstream, UpstreamConfig};
+use hearth_cache_server::{Backend, FarConfig, FarNode, Relay, RelayCounts, Secret};
 
 use crate::environment::{for_builds, sccache, skip};
 use crate::world::{World, claims, trusted};
@@ -132,8 +132,8 @@ async fn sccache_builds_through_a_relay_before_a_far_node() {
     };
     let world = World::new().await;
     let token = Secret::new(trusted().expose().to_owned());
-    let upstream = Upstream::new(UpstreamConfig::new(world.url(), token)).unwrap();
-    check_builds(Backend::Upstream(upstream), sccache).await;
+    let upstream = FarNode::new(FarConfig::new(world.url(), token)).unwrap();
+    check_builds(Backend::Far(upstream), sccache).await;
     assert_eq!(world.node.status().stored, CRATES);
     world.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hearth_cache_server::{Backend, Relay, RelayCounts, Secret, Upstream, UpstreamConfig};
+use hearth_cache_server::{Backend, FarConfig, FarNode, Relay, RelayCounts, Secret};
 use hearth_tests::far::{Far, Manner};
 use hearth_tests::job::Running;
 use hearth_tests::repository::Repository;
@@ -40,8 +40,8 @@ fn sccache(world: &World, relay: &Relay, secret: &Secret) -> Running {
 async fn build(world: &World, repository: &Repository, manner: Manner, good: usize) -> (Duration, RelayCounts) {
     let far = Far::start(manner, good);
     let secret = Secret::random().expect("random bytes");
-    let upstream = Upstream::new(UpstreamConfig::new(far.url(), Secret::new("token".to_owned()))).expect("an address");
-    let relay = Relay::start(Backend::Upstream(upstream), secret.clone()).await.expect("a free port");
+    let far_node = FarNode::new(FarConfig::new(far.url(), Secret::new("token".to_owned()))).expect("an address");
+    let relay = Relay::start(Backend::Far(far_node), secret.clone()).await.expect("a free port");
     let took = tokio::task::block_in_place(|| {
         let _daemon = sccache(world, &relay, &secret);
         timed(repository, || {

@@ -16,8 +16,8 @@ use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::breaker::{Breaker, Rules, Verdict};
 use super::stream::FarStream;
+use crate::breaker::{Breaker, Rules, Verdict};
 use crate::http::inflow::Inflow;
 use crate::keys::ObjectKey;
 use crate::secret::Secret;
@@ -29,7 +29,7 @@ const PIECES_IN_FLIGHT: usize = 8;
 
 /// How a far node is reached and how long it may take.
 #[derive(Debug, Clone)]
-pub struct UpstreamConfig {
+pub struct FarConfig {
     /// Like `http://cache.example:8900/`. For `https`, the program must be built with one of reqwest's TLS features.
     pub endpoint: String,
     /// The job token.
@@ -46,7 +46,7 @@ pub struct UpstreamConfig {
     pub breaker_pause: Duration,
 }
 
-impl UpstreamConfig {
+impl FarConfig {
     pub fn new(endpoint: String, token: Secret) -> Self {
         Self {
             endpoint,
@@ -62,7 +62,7 @@ impl UpstreamConfig {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum UpstreamError {
+pub enum FarError {
     #[error("`{endpoint}` is not the address of a cache node")]
     Address { endpoint: String },
     #[error("cannot make a client for {endpoint}")]
@@ -91,10 +91,10 @@ pub enum ProbeError {
 
 /// A client of one far node with one token. Clones share the connections and the breaker.
 #[derive(Debug, Clone)]
-pub struct Upstream {
+pub struct FarNode {
     client: reqwest::Client,
     base: Url,
-    config: Arc<UpstreamConfig>,
+    config: Arc<FarConfig>,
     health: Arc<Health>,
 }
 
@@ -153,10 +153,10 @@ pub(crate) enum FarPut {
 
 pub(crate) type Probe = Result<(), ProbeError>;
 
-impl Upstream {
-    pub fn new(config: UpstreamConfig) -> Result<Self, UpstreamError> {
+impl FarNode {
+    pub fn new(config: FarConfig) -> Result<Self, FarError> {
         let endpoint = &config.endpoint;
-        let address = || UpstreamError::Address { endpoint: endpoint.clone() };
+        let address = || FarError::Address { endpoint: endpoint.clone() };
         let mut base = Url::parse(endpoint).map_err(|_| address())?;
         if !matches!(base.scheme(), "http" | "https") || base.query().is_some() || base.fragment().is_some() {
             return Err(address());
@@ -173,7 +173,7 @@ impl Upstream {
             .connect_timeout(config.connect)
             .tcp_nodelay(true)
             .build()
-            .map_err(|cause| UpstreamError::Client { endpoint: endpoint.clone(), cause })?;
+            .map_err(|cause| FarError::Client { endpoint: endpoint.clone(), cause })?;
         let rules = Rules { failures: config.breaker_failures, pause: config.breaker_pause };
         let health = Health { born: Instant::now(), breaker: Mutex::new(Breaker::new(rules)) };
         Ok(Self { client, base, config: Arc::new(config), health: Arc::new(health) })
