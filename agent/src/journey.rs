@@ -146,6 +146,7 @@ pub fn begin(app: &App, intent: Intent) -> Result<Begun, JourneyError> {
         writes: trust.writes.clone(),
         expires_at: now + TOKEN_LIFE,
         quota: None,
+        run: intent.facts.run.run_id,
     };
     Ok(Begun { execution, trust, lease, claims })
 }

@@ -77,6 +77,7 @@ pub(crate) fn claims(reads: &[&str], writes: Option<&str>) -> Claims {
         writes: writes.as_ref().map(scope),
         expires_at: NOW + Millis::from_minutes(60),
         quota: None,
+        run: None,
     }
 }
 

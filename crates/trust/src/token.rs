@@ -20,8 +20,9 @@ use zeroize::{Zeroize, Zeroizing};
 /// The version of the format, at the front of every token.
 const VERSION: &str = "hj1";
 
-/// Separates this use of a node's key from every other use of the same key.
+/// Separate the uses of a node's key from each other.
 const KEY_CONTEXT: &str = "hearth 2026-11 job token signing key";
+const S3_CONTEXT: &str = "hearth 2026-11 s3 secret key";
 
 /// Longer texts are refused unread. It leaves room for two branch names of two thousand characters each.
 pub const MAX_TOKEN_LENGTH: usize = 8 * 1024;
@@ -40,6 +41,16 @@ pub struct Claims {
     pub expires_at: Timestamp,
     /// How much the execution may write; `None` for no limit of its own.
     pub quota: Option<Bytes>,
+    /// The forge's number of the run that the job belongs to: its jobs share their artifacts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u64>,
+}
+
+impl Claims {
+    /// What names the run in the artifact service. A job that belongs to none is a run of its own.
+    pub fn run_backend(&self) -> String {
+        self.run.map_or_else(|| self.execution.to_string(), |run| run.to_string())
+    }
 }
 
 /// A signed token. Its text is a secret for as long as it has not expired.
@@ -47,6 +58,11 @@ pub struct Claims {
 pub struct Token(String);
 
 impl Token {
+    /// A text that claims to be a token. Only [`Signer::verify`] says whether it is one.
+    pub(crate) fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text to send.
     pub fn expose(&self) -> &str {
         &self.0
@@ -80,6 +96,7 @@ pub enum TokenError {
 #[derive(Clone)]
 pub struct Signer {
     key: Zeroizing<[u8; blake3::KEY_LEN]>,
+    s3: Zeroizing<[u8; blake3::KEY_LEN]>,
 }
 
 impl fmt::Debug for Signer {
@@ -91,9 +108,10 @@ impl fmt::Debug for Signer {
 impl Signer {
     /// `key` must be 32 bytes of good randomness.
     pub fn from_key(mut key: [u8; 32]) -> Self {
-        let derived = Zeroizing::new(blake3::derive_key(KEY_CONTEXT, &key));
+        let derive = |context| Zeroizing::new(blake3::derive_key(context, &key));
+        let signer = Self { key: derive(KEY_CONTEXT), s3: derive(S3_CONTEXT) };
         key.zeroize();
-        Self { key: derived }
+        signer
     }
 
     /// Signs the claims. A token longer than [`MAX_TOKEN_LENGTH`] (a branch name of several thousand characters) is
@@ -128,6 +146,13 @@ impl Signer {
         if now < claims.expires_at { Ok(claims) } else { Err(TokenError::Expired) }
     }
 
+    /// The secret key that belongs to an access key id of S3, which is a job token or the id of a static token. It is
+    /// derived from the node's key, so nothing secret has to be kept for it. It says nothing of whether the id is good.
+    pub fn s3_secret(&self, access_key_id: &str) -> Zeroizing<String> {
+        let code = blake3::keyed_hash(&self.s3, access_key_id.as_bytes());
+        Zeroizing::new(URL_SAFE_NO_PAD.encode(code.as_bytes()))
+    }
+
     fn code(&self, signed: &str) -> blake3::Hash {
         blake3::keyed_hash(&self.key, signed.as_bytes())
     }
@@ -154,6 +179,7 @@ mod tests {
             writes: Some(Scope::PullRequest(7)),
             expires_at: NOW + Millis::from_minutes(5),
             quota: Some(Bytes::mib(200)),
+            run: Some(42),
         }
     }
 
@@ -233,6 +259,26 @@ mod tests {
         let signed = format!("{VERSION}.{payload}");
         let code = URL_SAFE_NO_PAD.encode(signer().code(&signed).as_bytes());
         assert_eq!(signer().verify(&format!("{signed}.{code}"), NOW), Err(TokenError::Malformed));
+    }
+
+    #[test]
+    fn a_payload_without_a_run_is_one_of_a_job_without_a_run() {
+        let claims = claims();
+        let mut value = serde_json::to_value(&claims).unwrap();
+        value.as_object_mut().unwrap().remove("run");
+        assert_eq!(serde_json::from_value::<Claims>(value).unwrap(), Claims { run: None, ..claims });
+    }
+
+    #[test]
+    fn an_s3_secret_belongs_to_one_id_and_one_node() {
+        let token = signer().sign(&claims());
+        let secret = signer().s3_secret(token.expose());
+        assert_eq!(secret, signer().s3_secret(token.expose()));
+        assert_ne!(secret, signer().s3_secret("another"));
+        assert_ne!(secret, Signer::from_key([8; 32]).s3_secret(token.expose()));
+        // It must not be the code that signs: that one stands in the token for everybody to see.
+        assert!(!token.expose().contains(secret.as_str()));
+        assert_ne!(signer().code("x"), blake3::keyed_hash(&signer().s3, b"x"));
     }
 
     #[test]
