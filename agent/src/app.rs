@@ -1,16 +1,13 @@
 //! The composition root: the parts of one machine's agent, made in order, each from settings and the parts before it.
 
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use hearth_cache_server::{Node, NodeConfig, NodeError, Ownership};
-use hearth_daemon::secrets::Exposure;
+use hearth_daemon::key_file::{self, KeyError};
+use hearth_daemon::secrets;
 use hearth_forge::{Github, GithubSettings, OpenError, Surroundings};
 use hearth_host::clock::SystemClock;
-use hearth_host::{processes, tree};
+use hearth_host::processes;
 use hearth_ledger::{Book, LedgerError, Loss};
 use hearth_model::{Clock, ExecutionId};
 use hearth_trust::Signer;
@@ -31,12 +28,8 @@ pub enum AppError {
     Ledger(#[source] LedgerError),
     #[error("cannot open the store of warm targets")]
     Targets(#[source] TargetsError),
-    #[error("cannot read or make the key for job tokens at {path}")]
-    Key {
-        path: PathBuf,
-        #[source]
-        cause: io::Error,
-    },
+    #[error("cannot have a key for job tokens")]
+    Key(#[source] KeyError),
 }
 
 /// The parts of one machine's agent.
@@ -47,7 +40,7 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub book: Book,
     pub targets: Targets,
-    pub signer_key: [u8; 32],
+    signer: Signer,
     /// What the forge said about our runners, in a daemon that listens to one.
     pub heard: Arc<Heard>,
     /// What had to be repaired on the way, one sentence each.
@@ -63,12 +56,13 @@ impl App {
         let warnings = opened.warnings.iter().map(ToString::to_string).collect();
         let (budget, reserve) = (settings.file.targets.budget.0, settings.file.targets.free_reserve.0);
         let targets = Targets::open(&places.targets(), &places.trash(), budget, reserve).map_err(AppError::Targets)?;
-        let signer_key = token_key(&places)?;
-        Ok(Self { settings, places, clock, book: opened.book, targets, signer_key, heard: Arc::default(), warnings })
+        let key = key_file::read_or_make(&places.token_key()).map_err(AppError::Key)?;
+        let signer = Signer::from_key(*key);
+        Ok(Self { settings, places, clock, book: opened.book, targets, signer, heard: Arc::default(), warnings })
     }
 
     pub fn signer(&self) -> Signer {
-        Signer::from_key(self.signer_key)
+        self.signer.clone()
     }
 
     /// The versions of the runner program. Only machines that take jobs from a forge have any.
@@ -146,37 +140,5 @@ impl App {
 
 /// Opens a place at GitHub. Reads its secrets and sends nothing.
 pub fn open_github(settings: &GithubSettings, clock: &Arc<dyn Clock>) -> Result<Github, OpenError> {
-    Github::open(settings, &Surroundings { clock: Arc::clone(clock), exposure })
-}
-
-/// Who may read a file with a secret in it.
-pub fn exposure(file: &File) -> io::Result<Exposure> {
-    const READ_BY_OTHERS: u32 = 0o004;
-    let is_exposed = file.metadata()?.mode() & READ_BY_OTHERS != 0;
-    Ok(if is_exposed { Exposure::Everybody } else { Exposure::Private })
-}
-
-/// The key that signs job tokens; made once, readable by its owner only.
-fn token_key(places: &Places) -> Result<[u8; 32], AppError> {
-    let path = places.token_key();
-    let failed = |cause| AppError::Key { path: path.clone(), cause };
-    for _attempt in 0..2 {
-        match fs::read(&path) {
-            Ok(bytes) => {
-                return bytes.try_into().map_err(|_| {
-                    failed(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        "it is not 32 bytes long; remove it to get a new one",
-                    ))
-                });
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut key = [0; 32];
-                getrandom::fill(&mut key).map_err(|e| failed(e.into()))?;
-                tree::write_private_once(&path, &key).map_err(failed)?;
-            }
-            Err(cause) => return Err(failed(cause)),
-        }
-    }
-    Err(failed(io::ErrorKind::NotFound.into()))
+    Github::open(settings, &Surroundings { clock: Arc::clone(clock), exposure: secrets::exposure })
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use hearth_daemon::telemetry::{self, Surroundings};
+use hearth_daemon::terminal;
 
 use hearth_host::lock::FileLock;
 use tracing::Instrument;
@@ -309,24 +310,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn complain(error: &anyhow::Error) -> ExitCode {
-    let mut stderr = io::stderr().lock();
-    let _closed = writeln!(stderr, "hearth: error: {}", in_our_lines(&error.to_string()));
-    let mut said = error.to_string();
-    for cause in error.chain().skip(1) {
-        let cause = cause.to_string();
-        // A transparent error repeats what stands above it.
-        if cause != said {
-            let _closed = writeln!(stderr, "hearth:   because: {}", in_our_lines(&cause));
-            said = cause;
-        }
-    }
+    terminal::complain("hearth", error.as_ref());
     ExitCode::from(exec::OWN_FAILURE)
-}
-
-/// What others chose or said, like paths and the words of git, in lines that are ours and harmless to a terminal.
-fn in_our_lines(text: &str) -> String {
-    let lines: Vec<_> = text.lines().map(report::for_terminal).collect();
-    lines.join("\nhearth:     ")
 }
 
 #[cfg(test)]

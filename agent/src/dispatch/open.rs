@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hearth_daemon::secrets::{Secret, SecretError};
+use hearth_daemon::secrets::{self, Secret, SecretError};
 use hearth_daemon::stop::Stop;
 use hearth_daemon::tasks::Tasks;
 use hearth_forge::demand::{AnyDemand, Machine};
@@ -162,7 +162,7 @@ fn place(
 fn proxy(network: &NetworkSettings) -> Result<Option<Secret>, SecretError> {
     let Some(mut url) = network.proxy.clone() else { return Ok(None) };
     if let Some(file) = &network.proxy_credentials {
-        let credentials = file.read(crate::app::exposure)?;
+        let credentials = file.read(secrets::exposure)?;
         let (name, password) = credentials.expose().split_once(':').unwrap_or((credentials.expose(), ""));
         // Only URLs without a host refuse them, and these were refused when the settings were checked.
         let _taken = url.set_username(name).and_then(|()| url.set_password(Some(password)));

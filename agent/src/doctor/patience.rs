@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use crate::report::for_terminal;
+use hearth_daemon::terminal::for_terminal;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 

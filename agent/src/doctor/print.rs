@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table};
 use serde_json::json;
 
 use super::finding::{Diagnosis, Finding, State};
-use crate::report::for_terminal;
+use hearth_daemon::terminal::for_terminal;
 
 /// How the answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

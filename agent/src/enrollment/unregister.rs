@@ -15,8 +15,8 @@ use crate::app::open_github;
 use crate::dispatch::{Names, Presence};
 use crate::doctor::{is_up, patiently};
 use crate::places::Places;
-use crate::report::for_terminal;
 use crate::settings::Settings;
+use hearth_daemon::terminal::for_terminal;
 
 /// How often it is looked whether a job is over. One call each; GitHub gives 5,000 an hour.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);

@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::ExecArgs;
 use crate::checkout::Checkout;
 use crate::journey::{Begun, Receipt, chain};
-use crate::report::for_terminal;
 use crate::supervision::{Counted, Without};
 use crate::targets::{GivenBack, HandedOut, Origin, Restored};
+use hearth_daemon::terminal::for_terminal;
 
 /// What was learned on the way.
 #[derive(Debug)]

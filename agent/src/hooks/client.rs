@@ -13,7 +13,7 @@ use super::protocol::{Answer, Ask, Given, HOOK_LIMIT, LARGEST};
 use super::{HookFacts, Refused};
 use crate::environment::{Environment, HOOK_SOCKET};
 use crate::frames;
-use crate::report::for_terminal;
+use hearth_daemon::terminal::for_terminal;
 
 /// Called by the runner program around a job
 #[derive(Debug, Clone, Copy, clap::Subcommand)]

@@ -12,8 +12,8 @@ use super::protocol::{Answer, Ask, FIRST_USE_LIMIT, HOOK_LIMIT, Handed, Seen};
 use crate::checkout::{self, Toolchain, Workspace};
 use crate::environment::{Environment, HOOK_SOCKET};
 use crate::journey::chain;
-use crate::report::for_terminal;
 use crate::targets::{LaneKey, Restored, link_final_artifacts, restore_checkout};
+use hearth_daemon::terminal::for_terminal;
 
 /// Where cargo is told to keep what it builds.
 const BUILD_DIRECTORY: &str = "CARGO_BUILD_BUILD_DIR";

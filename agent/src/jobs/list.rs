@@ -9,7 +9,8 @@ use serde_json::json;
 use super::args::JobsArgs;
 use super::open::{OpenJob, Owner, open_jobs};
 use super::told::{told, told_open, warm};
-use crate::report::{Setting, Sheet, draw, for_terminal, forgive_closed_pipe};
+use crate::report::{Setting, Sheet, draw, forgive_closed_pipe};
+use hearth_daemon::terminal::for_terminal;
 
 const SCHEMA_VERSION: u32 = 1;
 const HEADER: [&str; 10] =

@@ -14,8 +14,9 @@ use super::open::{OpenJob, Owner};
 use super::tail::Tail;
 use super::told::forge_url;
 use crate::app::App;
-use crate::report::{for_terminal, forgive_closed_pipe};
+use crate::report::forgive_closed_pipe;
 use crate::slots::logs;
+use hearth_daemon::terminal::for_terminal;
 
 /// How often a log that is followed is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);

@@ -19,7 +19,7 @@ use hearth_ledger::{Book, By, LedgerError};
 use hearth_model::Timestamp;
 
 pub use args::{BudgetsArgs, Format, GroupBy, ReportArgs};
-pub(crate) use safe::{for_markdown, for_terminal};
+pub(crate) use safe::for_markdown;
 pub(crate) use sheet::Sheet;
 pub use table::Screen;
 pub(crate) use table::draw;

@@ -1,18 +1,9 @@
 //! Text that comes from a job, made harmless for where it is printed. Names of branches and jobs are chosen by whoever
-//! opens a pull request; a terminal, a Markdown page and a spreadsheet each understand other things in them.
+//! opens a pull request; a Markdown page and a spreadsheet each understand other things in them than a terminal.
 
 use std::borrow::Cow;
 
-/// For a terminal: nothing that moves the cursor, changes colors, or turns the direction of reading around.
-pub(crate) fn for_terminal(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_harmful) {
-        return Cow::Borrowed(text);
-    }
-    let visible = |c: char| {
-        if is_harmful(c) { c.escape_unicode().to_string() } else { c.to_string() }
-    };
-    Cow::Owned(text.chars().map(visible).collect())
-}
+use hearth_daemon::terminal::for_terminal;
 
 /// For a Markdown table: nothing that ends the cell, opens a tag or becomes a link.
 pub(crate) fn for_markdown(text: &str) -> String {
@@ -41,30 +32,9 @@ pub(super) fn for_csv(text: &str) -> Cow<'_, str> {
     if safe.starts_with(['=', '+', '-', '@']) { Cow::Owned(format!("'{safe}")) } else { safe }
 }
 
-/// Control characters, and the invisible ones that reorder what stands around them.
-fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_cannot_speak_to_the_terminal() {
-        for (name, shown) in [
-            ("feature/äöü-日本", "feature/äöü-日本"),
-            ("\u{1b}[31mred", "\\u{1b}[31mred"),
-            ("a\r\nb\tc", "a\\u{d}\\u{a}b\\u{9}c"),
-            ("\u{9b}2J", "\\u{9b}2J"),
-            ("main\u{202e}txt", "main\\u{202e}txt"),
-            ("ma\u{200b}in", "ma\\u{200b}in"),
-        ] {
-            assert_eq!(for_terminal(name), shown);
-        }
-    }
 
     #[test]
     fn a_name_cannot_leave_its_markdown_cell() {

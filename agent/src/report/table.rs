@@ -7,8 +7,8 @@ use comfy_table::{
 };
 
 use super::ReportError;
-use super::safe::for_terminal;
 use super::sheet::{Sheet, Sheets};
+use hearth_daemon::terminal::for_terminal;
 
 /// A line per row and one below the header: a row that wraps is known by its empty first cell.
 const PLAIN: TableStyle = style('|', '-', '+');

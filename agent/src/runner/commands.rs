@@ -14,7 +14,7 @@ use super::download::Progress;
 use super::install::{InstallError, Installed};
 use super::version::RunnerVersion;
 use super::versions::{ListedVersion, Versions, VersionsError};
-use crate::report::for_terminal;
+use hearth_daemon::terminal::for_terminal;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerCommandError {

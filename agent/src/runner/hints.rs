@@ -1,7 +1,7 @@
 //! What a runner says on its output, as far as it helps. The text is for people and may change with every version, and
 //! names in it are chosen by whoever writes a workflow: a hint makes nothing happen that its absence would not.
 
-use crate::report::for_terminal;
+use hearth_daemon::terminal::for_terminal;
 
 use super::exit::JobResult;
 use super::version::RunnerVersion;

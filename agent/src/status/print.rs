@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::look::{Daemon, Keeper, RunnerProgram, SlotShown, SlotState, Status};
 use crate::dispatch::PlaceShown;
 use crate::jobs::{OpenJob, told_open};
-use crate::report::{Setting, Sheet, draw, for_terminal, forgive_closed_pipe};
+use crate::report::{Setting, Sheet, draw, forgive_closed_pipe};
+use hearth_daemon::terminal::for_terminal;
 
 const SCHEMA_VERSION: u32 = 1;
 

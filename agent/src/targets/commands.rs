@@ -11,7 +11,7 @@ use super::choose::{Choice, choose};
 use super::lane::LaneKey;
 use super::snapshot::{Manifest, Snapshot};
 use super::store::{Targets, TargetsError};
-use crate::report::for_terminal;
+use hearth_daemon::terminal::for_terminal;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {

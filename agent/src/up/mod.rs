@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use hearth_cache_server::{Node, NodeError, Ownership};
 use hearth_daemon::admin::{Admin, AdminError, AdminSettings, Reach, Readiness};
+use hearth_daemon::main_loop;
 use hearth_daemon::metrics::{BuildInfo, Metrics};
 use hearth_daemon::service_manager::ServiceManager;
 use hearth_daemon::stop::{Stop, StopReason};
@@ -192,7 +193,9 @@ pub async fn run(args: UpArgs, mut settings: Settings, environment: &Environment
         "hearth is up: dashboard at http://{admin_address}/, state in {}",
         places.root().display()
     );
-    let finish = finish(&tasks, &manager, environment).await;
+    let watchdog =
+        manager.watchdog(environment.text("WATCHDOG_USEC"), environment.text("WATCHDOG_PID"), std::process::id());
+    let finish = main_loop::run(&tasks, &manager, watchdog, STOP_LIMIT).await;
     let _already_gone = std::fs::remove_file(&announcement);
     let _already_gone = std::fs::remove_file(places.daemon_socket());
     node.stop().await;
@@ -214,31 +217,6 @@ async fn open_dispatch(app: &Arc<App>, environment: &Environment) -> Result<Disp
     let versions = app.runner_versions().map_err(UpError::Versions)?;
     let keepers = Keepers::new(own, versions, environment);
     Dispatch::open(app, keepers).await.map_err(UpError::Dispatch)
-}
-
-/// The main loop: feeds the watchdog until the stop, then waits for the tasks.
-async fn finish(tasks: &Tasks, manager: &ServiceManager, environment: &Environment) -> Finish {
-    let watchdog =
-        manager.watchdog(environment.text("WATCHDOG_USEC"), environment.text("WATCHDOG_PID"), std::process::id());
-    let feeding = async {
-        match watchdog {
-            Some(mut watchdog) => loop {
-                watchdog.feed().await;
-            },
-            None => std::future::pending::<()>().await,
-        }
-    };
-    let telling = async {
-        tasks.stop().requested().await;
-        manager.stopping();
-        std::future::pending::<()>().await;
-    };
-    // The first two never come back; what they were waiting for matters to nobody after the end.
-    tokio::select! {
-        () = feeding => Finish::Orderly,
-        () = telling => Finish::Orderly,
-        finish = tasks.finish(STOP_LIMIT) => finish,
-    }
 }
 
 fn service_manager(environment: &Environment) -> Result<ServiceManager, UpError> {

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use hearth_host::owners;
 use hearth_model::Bytes;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,11 @@ pub enum SecretError {
 pub enum Exposure {
     Private,
     Everybody,
+}
+
+/// Asks this system who may read an open file.
+pub fn exposure(file: &File) -> io::Result<Exposure> {
+    Ok(if owners::is_readable_by_everybody(file)? { Exposure::Everybody } else { Exposure::Private })
 }
 
 /// The path of a secret, as it stands in a configuration file.

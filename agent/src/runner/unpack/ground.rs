@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use hearth_model::{Bytes, Timestamp};
 
 use super::{Bounds, Problem, UnpackError, Unpacked};
-use crate::report::for_terminal;
+use hearth_daemon::terminal::for_terminal;
 
 const LONGEST_NAME: usize = 1024;
 const DEEPEST: usize = 64;

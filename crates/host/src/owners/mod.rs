@@ -2,6 +2,7 @@
 //! can show a directory with other owners than it stores (idmapped mounts), files keep their storage user whichever
 //! slot works with them, and a directory moves between slots by one rename. Elsewhere they change hands one by one.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
@@ -109,6 +110,12 @@ pub fn hand_over(root: &Path, from: Owner, to: Owner) -> Result<HandedOver, Hand
     let top = root.symlink_metadata().and_then(|metadata| give(root, of(&metadata)));
     let all = top.and_then(|()| tree::walk(root, &mut |entry| give(&root.join(&entry.path), of(&entry.metadata))));
     all.map(|()| done).map_err(|cause| HandOverError { root: root.to_owned(), to, cause })
+}
+
+/// Whether an open file can be read by every user of this machine.
+pub fn is_readable_by_everybody(file: &File) -> io::Result<bool> {
+    const READ_BY_OTHERS: u32 = 0o004;
+    Ok(file.metadata()?.mode() & READ_BY_OTHERS != 0)
 }
 
 #[cfg(test)]
