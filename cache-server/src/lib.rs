@@ -25,6 +25,12 @@ mod secret;
 mod store;
 mod uploads;
 
+// The program, not the library that agents embed.
+pub mod cli;
+mod environment;
+mod serve;
+mod settings;
+
 pub use config::{Limits, NodeConfig, Ownership};
 pub use error::NodeError;
 pub use far::{FarConfig, FarError, FarNode, ProbeError};

@@ -1,0 +1,218 @@
+//! `hearth-cache-server serve`: the running server. Takes its directory, opens the node, then the sockets, and starts
+//! the tasks last; stops them in order.
+//!
+//! ```text
+//!  lock ─▶ key ─▶ node ─▶ cache port, admin port ─▶ tasks ─▶ READY
+//!                            signal ─▶ STOPPING ─▶ requests under way end ─▶ node stops
+//! ```
+
+mod readiness;
+mod running;
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_daemon::admin::{Admin, AdminError};
+use hearth_daemon::key_file::{self, KeyError};
+use hearth_daemon::main_loop;
+use hearth_daemon::metrics::{BuildInfo, Metrics};
+use hearth_daemon::service_manager::ServiceManager;
+use hearth_daemon::stop::{Stop, StopReason};
+use hearth_daemon::tasks::{Finish, Tasks};
+use hearth_host::clock::SystemClock;
+use hearth_host::lock::FileLock;
+use hearth_host::{service_manager, signals};
+use hearth_trust::Signer;
+use tokio::net::TcpListener;
+
+use crate::environment::Environment;
+use crate::error::NodeError;
+use crate::node::Node;
+use crate::settings::Settings;
+use running::Running;
+
+/// What the tasks beside the node may take for their end, after the node's own time for requests.
+const BESIDE_THE_NODE: Duration = Duration::from_secs(5);
+
+/// Serve the cache
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The server runs in the foreground until SIGINT or SIGTERM, then lets requests under way finish; a second signal does \
+not wait for them. Where it listens stands in server.json in its directory.
+
+Without a configuration file, flags alone are enough:
+
+  hearth-cache-server serve --dir /srv/cache --listen 127.0.0.1:4227 --budget 50GiB
+
+  /healthz   the process lives      /readyz   it can serve, or says why not
+  /metrics   OpenMetrics            all three on the admin address")]
+pub(crate) struct ServeArgs {
+    /// Where to serve without encryption, or "off"; port 0 takes a free one [default: 127.0.0.1:4227]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Disk for objects [default: 20GiB]
+    #[arg(long, value_name = "SIZE")]
+    budget: Option<String>,
+    /// Where to serve health, metrics and dashboard; port 0 takes a free one [default: 127.0.0.1:7789]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    admin: Option<String>,
+}
+
+impl ServeArgs {
+    /// The flags with the keys that they set.
+    pub(crate) fn values(&self) -> Vec<(&'static str, &'static str, &str)> {
+        let all = [
+            ("--listen", "http.listen", &self.listen),
+            ("--budget", "store.budget", &self.budget),
+            ("--admin", "admin.listen", &self.admin),
+        ];
+        all.into_iter().filter_map(|(flag, key, text)| Some((flag, key, text.as_deref()?))).collect()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error("cannot make the directory {path}")]
+    Directory {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("cannot lock {path}")]
+    Lock {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("another server (process {holder}) uses {path}; stop it, or name another directory with --dir")]
+    Taken { path: PathBuf, holder: String },
+    #[error("cannot have a key for tokens")]
+    Key(#[source] KeyError),
+    #[error("cannot open the store")]
+    Node(#[source] NodeError),
+    #[error("cannot listen on {address}")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        cause: io::Error,
+    },
+    #[error(transparent)]
+    Admin(AdminError),
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+    #[error("cannot use the notification socket {name}")]
+    Notify {
+        name: String,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("cannot write {path}")]
+    Announce {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("the tasks {0} did not end in time")]
+    Unfinished(String),
+    #[error("the task {0} panicked")]
+    Panicked(&'static str),
+}
+
+/// Runs until it is told to stop.
+pub(crate) async fn run(settings: Settings, environment: &Environment) -> Result<(), ServeError> {
+    let stop = Stop::default();
+    let asked = stop.clone();
+    signals::on_stop_signals(move |signal| asked.signal(signal.number)).map_err(ServeError::Signals)?;
+    let manager = service_manager(environment)?;
+    make_directory(&settings.dir)?;
+    let _lock = take_lock(&settings.dir)?;
+    let key = key_file::read_or_make(&settings.key_file).map_err(ServeError::Key)?;
+    let (signer, clock) = (Signer::from_key(*key), Arc::new(SystemClock::default()));
+    let patience = settings.node.limits.stop + BESIDE_THE_NODE;
+    let readiness = readiness::readiness(stop.clone(), settings.dir.clone());
+    let node = Node::open(settings.node, signer, clock).await.map_err(ServeError::Node)?;
+    let readiness = readiness::with_index(readiness, node.clone());
+
+    let http = match settings.http {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let numbers = numbers(&node);
+    let admin = Admin::new(settings.admin, numbers, readiness).listen().await.map_err(ServeError::Admin)?;
+
+    let mut running = Running::of_this_process(admin.address());
+    let tasks = Tasks::new(stop.clone());
+    if let Some((listener, address)) = http {
+        running.http = Some(address);
+        let (serving, until) = (node.clone(), stop.clone());
+        tasks.spawn("http", async move { serving.serve(listener, async move { until.requested().await }).await });
+    }
+    tasks.spawn("admin", admin.serve(stop.clone()));
+    let announcement = running::path(&settings.dir);
+    running.write(&announcement).map_err(|cause| ServeError::Announce { path: announcement.clone(), cause })?;
+    manager.ready();
+    manager.status(&running.to_string());
+    tracing::info!("{running}; objects in {}", settings.dir.display());
+
+    let watchdog =
+        manager.watchdog(environment.text("WATCHDOG_USEC"), environment.text("WATCHDOG_PID"), std::process::id());
+    let finish = main_loop::run(&tasks, &manager, watchdog, patience).await;
+    let _already_gone = fs::remove_file(&announcement);
+    node.stop().await;
+    if let Some(StopReason::TaskPanicked(name)) = stop.reason() {
+        return Err(ServeError::Panicked(name));
+    }
+    match finish {
+        Finish::Orderly | Finish::Hurried(_) => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        Finish::DeadlinePassed(names) => Err(ServeError::Unfinished(names.join(", "))),
+    }
+}
+
+fn service_manager(environment: &Environment) -> Result<ServiceManager, ServeError> {
+    let Some(name) = environment.text("NOTIFY_SOCKET") else { return Ok(ServiceManager::default()) };
+    let send = service_manager::notifier(name).map_err(|cause| ServeError::Notify { name: name.to_owned(), cause })?;
+    Ok(ServiceManager::new(send))
+}
+
+/// What is in there is for nobody else's eyes: the key first of all.
+fn make_directory(path: &Path) -> Result<(), ServeError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|cause| ServeError::Directory { path: path.to_owned(), cause })
+}
+
+fn take_lock(dir: &Path) -> Result<FileLock, ServeError> {
+    let path = dir.join("server.lock");
+    let failed = |cause| ServeError::Lock { path: path.clone(), cause };
+    let Some(mut lock) = FileLock::try_exclusive(&path).map_err(failed)? else {
+        let holder = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
+        return Err(ServeError::Taken { path: dir.to_owned(), holder });
+    };
+    lock.sign(&format!("{}\n", std::process::id())).map_err(failed)?;
+    Ok(lock)
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |cause| ServeError::Listen { address, cause };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+fn numbers(node: &Node) -> Metrics {
+    let numbers = Metrics::new(BuildInfo {
+        program: "hearth-cache-server",
+        version: env!("CARGO_PKG_VERSION"),
+        // Set by whoever builds a release.
+        commit: option_env!("HEARTH_COMMIT").unwrap_or("unknown"),
+    });
+    numbers.register(|registry| node.register_metrics(registry));
+    numbers
+}

@@ -1,0 +1,117 @@
+//! `hearth-cache-server.toml`, as it is written. A commented example is in `docs/hearth-cache-server.example.toml`.
+
+use std::path::PathBuf;
+
+use hearth_daemon::config::{ByteSize, TimeSpan};
+use hearth_daemon::telemetry::LogFile;
+use hearth_model::{Bytes, Millis};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ServerFile {
+    /// Where objects are kept. Default: `/var/lib/hearth-cache-server` for the superuser, else
+    /// `~/.local/state/hearth-cache-server`.
+    pub(crate) dir: Option<PathBuf>,
+    /// The key that signs job tokens: 32 bytes, made when it is not there. Agents whose jobs may come here have the
+    /// same. Default: `token.key` in `dir`.
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) http: HttpFile,
+    pub(crate) store: StoreFile,
+    pub(crate) limits: LimitsFile,
+    pub(crate) admin: AdminFile,
+    pub(crate) log: LogFile,
+}
+
+/// The section `[http]`: the port without encryption.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HttpFile {
+    /// Address and port, or "off". Port 0 takes any free one.
+    pub(crate) listen: String,
+}
+
+impl Default for HttpFile {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:4227".to_owned() }
+    }
+}
+
+/// The section `[store]`: disk and memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StoreFile {
+    /// Disk for objects.
+    pub(crate) budget: ByteSize,
+    /// Room that is left to others on that disk.
+    pub(crate) free_reserve: ByteSize,
+    /// Bigger objects are refused.
+    pub(crate) max_object: ByteSize,
+    /// Memory for objects that were read lately; "0B" switches it off.
+    pub(crate) memory: ByteSize,
+}
+
+impl Default for StoreFile {
+    fn default() -> Self {
+        Self {
+            budget: ByteSize(Bytes::gib(20)),
+            free_reserve: ByteSize(Bytes::gib(2)),
+            max_object: ByteSize(Bytes::gib(1)),
+            memory: ByteSize(Bytes::mib(64)),
+        }
+    }
+}
+
+/// The section `[limits]`: how long and how many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsFile {
+    /// A read that the disk or another node has not begun to answer by then is a miss.
+    pub(crate) read: TimeSpan,
+    /// A write that is not done by then, without the time that the client takes to send, is given up.
+    pub(crate) write: TimeSpan,
+    /// A client that neither sends nor takes a byte for this long is cut off.
+    pub(crate) client_stall: TimeSpan,
+    /// The longest that one upload may take, however steadily it trickles.
+    pub(crate) upload: TimeSpan,
+    /// The longest between two requests of a connection.
+    pub(crate) idle: TimeSpan,
+    /// Connections at once; further ones are closed at once and counted.
+    pub(crate) connections: u32,
+    /// A stop waits this long for requests that are under way.
+    pub(crate) stop: TimeSpan,
+}
+
+impl Default for LimitsFile {
+    fn default() -> Self {
+        Self {
+            read: TimeSpan(Millis::from_secs(1)),
+            write: TimeSpan(Millis::from_secs(2)),
+            client_stall: TimeSpan(Millis::from_secs(10)),
+            upload: TimeSpan(Millis::from_secs(60)),
+            idle: TimeSpan(Millis::from_secs(120)),
+            connections: 1024,
+            stop: TimeSpan(Millis::from_secs(30)),
+        }
+    }
+}
+
+/// The section `[admin]`: health, metrics and dashboard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AdminFile {
+    /// Address and port. The pages have no password.
+    pub(crate) listen: String,
+    /// Whether `listen` may be an address that other machines can reach.
+    pub(crate) network: bool,
+    /// Host names by which the pages may be asked for, beside the loopback ones.
+    pub(crate) host_names: Vec<String>,
+}
+
+impl Default for AdminFile {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:7789".to_owned(), network: false, host_names: Vec::new() }
+    }
+}

@@ -1,0 +1,60 @@
+//! The shipped example, the names of variables, and what is refused.
+
+use std::path::Path;
+
+use super::*;
+
+fn checked(text: &str) -> Result<Settings, String> {
+    let read = Sources::default().with_text(Path::new("x.toml"), text).unwrap().load::<ServerFile>();
+    let said = |error: &dyn std::error::Error| error.to_string();
+    let read = read.map_err(|error| said(&error))?;
+    check(&read, &Environment::from_pairs(&[("HOME", "/h")])).map_err(|error| said(&error))
+}
+
+#[test]
+fn the_shipped_example_is_the_default_in_every_value() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/hearth-cache-server.example.toml");
+    let read = Sources::default().with_file(&example, Presence::Required).unwrap().load::<ServerFile>().unwrap();
+    assert_eq!(read.value, ServerFile::default());
+}
+
+#[test]
+fn every_variable_names_a_key_that_exists() {
+    for (variable, key) in SETTINGS {
+        let text = match *key {
+            key if key.ends_with("budget") => "1GiB",
+            "log.format" => "json",
+            _ => "/x",
+        };
+        let read = Sources::default()
+            .with_environment(&[(variable, key)], |_| Some(text.into()))
+            .and_then(Sources::load::<ServerFile>);
+        assert!(read.is_ok(), "{variable} -> {key}: {read:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_with_its_place() {
+    for (text, said) in [
+        ("[http]\nlisten = \"here\"", "x.toml:2:10: `http.listen`: `here` is no address and port"),
+        ("[http]\nlisten = \"off\"", "`http.listen`: nothing is served"),
+        ("[store]\nbudget = \"1KiB\"", "`store.budget`: must be at least 1MiB"),
+        ("[store]\nmax_object = \"0B\"", "`store.max_object`: must be more than nothing"),
+        ("[limits]\nread = \"0s\"", "`limits.read`: must be longer than nothing"),
+        ("[limits]\nconnections = 0", "`limits.connections`: must be at least 1"),
+        ("[admin]\nlisten = \"0.0.0.0:1\"", "`admin.listen`: can be reached from other machines"),
+        ("[log]\nfilter = \"info,x=loud\"", "`log.filter`"),
+        ("[htpp]", "htpp"),
+    ] {
+        let refused = checked(text).unwrap_err();
+        assert!(refused.contains(said), "{text}: {refused}");
+    }
+    assert!(checked("[admin]\nlisten = \"0.0.0.0:1\"\nnetwork = true").is_ok());
+}
+
+#[test]
+fn the_key_stands_in_the_directory_unless_somebody_says_otherwise() {
+    let settings = checked("dir = \"/d\"").unwrap();
+    assert_eq!((settings.dir, settings.key_file), (PathBuf::from("/d"), PathBuf::from("/d/token.key")));
+    assert_eq!(checked("key_file = \"/k\"").unwrap().key_file, PathBuf::from("/k"));
+}

@@ -1,0 +1,9 @@
+//! The real program from outside: started, asked over its ports, told to stop, killed.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should end where it is")]
+
+mod environment;
+mod http;
+mod world;
+
+mod commands;
+mod life;
