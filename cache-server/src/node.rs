@@ -12,12 +12,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::access::Caller;
+use crate::access::{Caller, Remembered};
 use crate::config::{Limits, NodeConfig, Ownership};
 use crate::disk::Patience;
 use crate::error::NodeError;
 use crate::eviction::{keep_house, keep_house_once};
-use crate::http::auth::presented;
 use crate::http::inflow::Inflow;
 use crate::http::reply::{self, Reply, ReplyBody};
 use crate::http::router::{Dialect, dialect};
@@ -173,27 +172,33 @@ impl Node {
     /// Objects as a job with these claims sees them; `None` once the claims have expired.
     pub(crate) fn objects(&self, claims: Claims) -> Option<NodeObjects> {
         let store = Arc::clone(&self.inner.store);
-        (store.clock.now() < claims.expires_at).then(|| NodeObjects { store, caller: Caller::job(claims) })
+        let caller = Caller::job(claims);
+        caller.is_good(store.clock.now()).then(|| NodeObjects { store, caller: Arc::new(caller) })
     }
 
-    /// The claims of a request's token, when it is good here and now.
-    fn admit(&self, request: &Request<Incoming>) -> Option<NodeObjects> {
+    /// What the request's token allows, when it is good here and now.
+    fn admit(&self, visitor: &Remembered, request: &Request<Incoming>) -> Option<NodeObjects> {
         let store = &self.inner.store;
-        let secret = presented(request.headers())?;
-        let claims = self.inner.signer.verify(&secret, store.clock.now()).ok()?;
-        self.objects(claims)
+        let now = store.clock.now();
+        let caller = visitor.caller(request.headers(), now, |secret| {
+            let claims = self.inner.signer.verify(secret, now).ok()?;
+            Some(Caller::job(claims))
+        })?;
+        Some(NodeObjects { store: Arc::clone(store), caller })
     }
 }
 
 struct NodeService(Node);
 
 impl Service for NodeService {
+    type Visitor = Remembered;
+
     fn limits(&self) -> &Limits {
         self.0.limits()
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Reply {
-        let objects = self.0.admit(&request);
+    async fn answer(&self, visitor: &Remembered, request: Request<Incoming>) -> Reply {
+        let objects = self.0.admit(visitor, &request);
         let store = &self.0.inner.store;
         if objects.is_none() {
             store.counts.refused.one();
@@ -214,7 +219,7 @@ impl Service for NodeService {
 #[derive(Debug)]
 pub(crate) struct NodeObjects {
     store: Arc<Store>,
-    caller: Caller,
+    caller: Arc<Caller>,
 }
 
 impl NodeObjects {

@@ -34,6 +34,11 @@ impl Caller {
         }
     }
 
+    /// Whether his credential is still good.
+    pub(crate) fn is_good(&self, now: Timestamp) -> bool {
+        now < self.expires_at
+    }
+
     /// The names under which he may find the object, nearest space first.
     pub(crate) fn readable(&self, key: &ObjectKey) -> Vec<ObjectName> {
         self.reads.iter().map(|space| ObjectName::of(space, key)).collect()

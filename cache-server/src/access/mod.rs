@@ -2,5 +2,7 @@
 //! read, nearest first, and the one to write.
 
 mod caller;
+mod remembered;
 
 pub(crate) use caller::Caller;
+pub(crate) use remembered::Remembered;

@@ -6,16 +6,20 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, HeaderValue};
+
+/// The line that carries a secret, when there is exactly one.
+pub(crate) fn line(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    match (all.next(), all.next()) {
+        (Some(line), None) => Some(line),
+        _ => None,
+    }
+}
 
 /// The secret that the request carries, when it carries exactly one.
 pub(crate) fn presented(headers: &HeaderMap) -> Option<Cow<'_, str>> {
-    let mut all = headers.get_all(AUTHORIZATION).iter();
-    let value = all.next()?.to_str().ok()?;
-    if all.next().is_some() {
-        return None;
-    }
-    let (scheme, secret) = value.split_once(' ')?;
+    let (scheme, secret) = line(headers)?.to_str().ok()?.split_once(' ')?;
     let secret = secret.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(Cow::Borrowed(secret));

@@ -33,8 +33,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What answers requests. One value serves all connections of a listener.
 pub(crate) trait Service: Send + Sync + 'static {
+    /// What is remembered of whoever is at the other end of a connection, from one of his requests to the next.
+    type Visitor: Default + Send + Sync;
+
     fn limits(&self) -> &Limits;
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Reply> + Send;
+    fn answer(&self, visitor: &Self::Visitor, request: Request<Incoming>) -> impl Future<Output = Reply> + Send;
     /// A connection was closed at once because there were too many.
     fn crowded_out(&self);
 }
@@ -123,10 +126,9 @@ async fn converse<S: Service>(stream: TcpStream, peer: SocketAddr, service: Arc<
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD)
         .max_buf_size(BUFFER);
-    let answer = service_fn(|request| {
-        let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(service.answer(request).await) }
-    });
+    let visitor = S::Visitor::default();
+    let (service, visitor) = (&*service, &visitor);
+    let answer = service_fn(|request| async move { Ok::<_, Infallible>(service.answer(visitor, request).await) });
     let mut connection = std::pin::pin!(builder.serve_connection(stream, answer));
     let result = tokio::select! {
         result = connection.as_mut() => result,

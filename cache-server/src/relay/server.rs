@@ -105,11 +105,13 @@ impl Relay {
 }
 
 impl Service for Door {
+    type Visitor = ();
+
     fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Reply {
+    async fn answer(&self, (): &(), request: Request<Incoming>) -> Reply {
         self.tally.requests.one();
         if presented(request.headers()).is_some_and(|text| self.secret.is(&text)) {
             self.count(&request);
