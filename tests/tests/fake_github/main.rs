@@ -8,6 +8,7 @@ mod faults;
 mod limits;
 mod permissions;
 mod registrations;
+mod renames;
 mod runner;
 mod scale_sets;
 mod strictness;

@@ -1,7 +1,7 @@
 //! Answers, and the forms in which GitHub says no.
 
 use bytes::Bytes;
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 /// An answer before it has the headers that every answer has.
@@ -58,6 +58,13 @@ impl Answer {
 
     pub(crate) fn not_found() -> Self {
         Self::error(StatusCode::NOT_FOUND, "Not Found")
+    }
+
+    /// What is asked for is somewhere else. Only a GET may become another method on the way, and it cannot.
+    pub(crate) fn moved(method: &Method, to: &str) -> Self {
+        let status = if method == Method::GET { StatusCode::MOVED_PERMANENTLY } else { StatusCode::TEMPORARY_REDIRECT };
+        let body = json!({ "message": "Moved Permanently", "url": to, "documentation_url": DOCUMENTATION });
+        Self::json(status, body).header("location", to)
     }
 
     pub(crate) fn unauthorized() -> Self {

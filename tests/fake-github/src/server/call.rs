@@ -58,6 +58,19 @@ impl Call {
         }
     }
 
+    /// The same call by the number of its repository, below the room.
+    pub(crate) fn by_number(&self, number: u64) -> String {
+        // `/api/v3/repos/OWNER/NAME` and what stands behind it.
+        let tail: String = self.path.split('/').skip(6).fold(String::new(), |tail, part| tail + "/" + part);
+        let query = self.query.iter().map(|(name, value)| {
+            let value = value.replace('%', "%25").replace('&', "%26").replace(' ', "%20");
+            format!("{name}={value}")
+        });
+        let query = query.collect::<Vec<_>>().join("&");
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("/repositories/{number}{tail}{mark}{query}")
+    }
+
     /// The page that is asked for, from 1, and its size. Numbers that are none were refused before.
     pub(crate) fn page(&self) -> (usize, usize) {
         let number = |name, default| self.query(name).and_then(|text| text.parse().ok()).unwrap_or(default);

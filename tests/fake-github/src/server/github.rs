@@ -20,7 +20,7 @@ use crate::server::openapi::OpenApi;
 use crate::server::options::Options;
 use crate::server::record::Violation;
 use crate::server::route::Route;
-use crate::server::state::{Accounts, Grant, JobId, JobRecord, RunnerRecord, Scope, State, random_token};
+use crate::server::state::{Accounts, Grant, JobId, JobRecord, QueueNames, RunnerRecord, Scope, State, random_token};
 use crate::server::world::World;
 use crate::server::{downloads, rest, runner_service, service, socket};
 
@@ -99,6 +99,11 @@ impl FakeGithub {
     /// Changes who there is and what they may: permissions, groups, names, suspensions.
     pub fn change_accounts(&self, change: impl FnOnce(&mut Accounts)) {
         self.world.change(|state| change(&mut state.accounts));
+    }
+
+    /// Names a repository anew, or gives it to another owner: `owner/name` each.
+    pub fn rename_repository(&self, from: &str, to: &str, names: QueueNames) {
+        self.world.change(|state| state.rename_repository(from, to, names));
     }
 
     /// Changes times and limits from now on. Accounts and faults have commands of their own.

@@ -33,5 +33,6 @@ pub use options::{Checksum, Deprecation, Flow, Options, RequestIds, RunnerApplic
 pub use record::Violation;
 pub use state::{
     Accounts, App, Enterprise, Group, Installation, JobId, JobRecord, Level, Members, Organization, Permissions, Phase,
-    RanOn, Removal, Repository, RunRecord, RunnerRecord, ScaleSetRecord, Scope, State, Visibility, hearth_permissions,
+    QueueNames, RanOn, Removal, Repository, RunRecord, RunnerRecord, ScaleSetRecord, Scope, State, Visibility,
+    hearth_permissions,
 };

@@ -101,7 +101,9 @@ fn locate(world: &World, path: &str) -> Option<(Room, String)> {
         ("/_downloads", Room::Download),
     ];
     let rest = |prefix: &str| path.strip_prefix(prefix).filter(|rest| rest.starts_with('/')).map(str::to_owned);
-    rooms.into_iter().find_map(|(prefix, room)| Some((room, rest(prefix)?)))
+    let (room, path) = rooms.into_iter().find_map(|(prefix, room)| Some((room, rest(prefix)?)))?;
+    let by_name = (room == Room::Rest).then(|| world.state().accounts.by_name(&path)).flatten();
+    Some((room, by_name.unwrap_or(path)))
 }
 
 fn unknown(world: &World, incoming: &Incoming, room: Room, now: Now) -> Outcome {
@@ -140,6 +142,12 @@ async fn answer(world: &Arc<World>, route: &Route, mut call: Call) -> Answer {
 /// Finds out who calls; counts the call where calls are counted, which is REST.
 fn admit(world: &Arc<World>, route: &Route, call: &mut Call) -> Result<Option<limiting::Ticket>, Answer> {
     let mut state = world.state();
+    if let Some(moved) = state.accounts.formerly(&call.scope()) {
+        let now_called = Scope::Repository(moved.full_name.clone());
+        state.authorize(route.access, presented(call), &now_called, call.now)?;
+        let to = format!("{}/api/v3{}", state.base, call.by_number(moved.id));
+        return Err(Answer::moved(&call.method, &to));
+    }
     call.caller = state.authorize(route.access, presented(call), &call.scope(), call.now)?;
     if !route.is_rest() {
         return Ok(None);

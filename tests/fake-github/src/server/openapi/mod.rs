@@ -18,7 +18,7 @@ use crate::server::call::Call;
 use crate::server::route::Route;
 
 /// Answers that GitHub gives everywhere and describes nowhere in particular.
-const EVERYWHERE: [u16; 9] = [304, 400, 401, 403, 404, 429, 500, 502, 503];
+const EVERYWHERE: [u16; 11] = [301, 304, 307, 400, 401, 403, 404, 429, 500, 502, 503];
 
 /// A description, read once in a process; operations are compiled when they are first called.
 pub(crate) struct OpenApi {

@@ -45,7 +45,11 @@ pub(super) fn runner_registration(state: &mut State, call: &Call) -> Result<Answ
         return Err(Answer::unauthorized());
     };
     let path = asked.url.strip_prefix(&state.base).unwrap_or_default();
-    let scope = path.parse().ok().and_then(|scope: Scope| state.accounts.known(&scope));
+    let scope = path.parse().ok().and_then(|scope: Scope| {
+        // The address of a page, and those are redirected from former names too.
+        let moved = state.accounts.formerly(&scope).map(|found| Scope::Repository(found.full_name.clone()));
+        moved.or_else(|| state.accounts.known(&scope))
+    });
     if scope.as_ref() != Some(allowed) {
         return Err(Answer::not_found());
     }

@@ -75,10 +75,11 @@ pub(super) fn acquirable(state: &mut State, call: &Call) -> Result<Answer, Answe
     let jobs = state.jobs.queued().filter(|job| job.announced.contains(&set));
     let found: Vec<Value> = jobs
         .map(|job| {
+            let (owner, name) = job.queue_name();
             json!({
                 "runnerRequestId": job.request_id,
-                "repositoryName": job.job.repository.split_once('/').map_or("", |(_, name)| name),
-                "ownerName": job.job.repository.split_once('/').map_or("", |(owner, _)| owner),
+                "repositoryName": name,
+                "ownerName": owner,
                 "jobWorkflowRef": job.job.workflow_ref(),
                 "eventName": job.job.event_name,
                 "requestLabels": job.job.labels,

@@ -158,6 +158,8 @@ pub struct Accounts {
     pub organizations: Vec<Organization>,
     pub repositories: Vec<Repository>,
     pub apps: Vec<App>,
+    /// Names that repositories had before, and their numbers.
+    pub(super) former: Vec<(String, u64)>,
 }
 
 /// What Hearth asks for, and reading repositories, which every App may.
@@ -206,6 +208,7 @@ impl Default for Accounts {
                 repository(3004, "elsewhere/things", Visibility::Private),
             ],
             apps: vec![app],
+            former: Vec::new(),
         }
     }
 }

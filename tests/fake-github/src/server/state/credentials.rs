@@ -91,6 +91,10 @@ impl Credentials {
         found.expires.is_none_or(|expires| now < expires).then_some(&found.grant)
     }
 
+    pub(crate) fn each_grant(&mut self, change: impl FnMut(&mut Grant)) {
+        self.by_token.values_mut().map(|credential| &mut credential.grant).for_each(change);
+    }
+
     pub(crate) fn forget(&mut self, token: &str) {
         self.by_token.remove(token);
     }

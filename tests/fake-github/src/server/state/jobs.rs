@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::QueueNames;
 use crate::runner_protocol::{JobResult, StepResult};
 use crate::server::job::Job;
 
@@ -81,11 +82,18 @@ pub struct JobRecord {
     pub steps: Vec<StepResult>,
     pub log: String,
     pub summaries: Vec<String>,
+    /// What the queue calls its repository, where that is not the present name.
+    pub(crate) former_repository: Option<String>,
     /// The sets that were told that it is available.
     pub(crate) announced: BTreeSet<u64>,
 }
 
 impl JobRecord {
+    /// Owner and name of its repository, as the queue has them.
+    pub(crate) fn queue_name(&self) -> (&str, &str) {
+        self.former_repository.as_ref().unwrap_or(&self.job.repository).split_once('/').unwrap_or_default()
+    }
+
     pub fn is_done(&self) -> bool {
         matches!(self.phase, Phase::Done(_))
     }
@@ -197,6 +205,7 @@ impl Jobs {
             steps: Vec::new(),
             log: String::new(),
             summaries: Vec::new(),
+            former_repository: None,
             announced: BTreeSet::new(),
         };
         self.all.insert(id, record);
@@ -207,6 +216,19 @@ impl Jobs {
     pub(crate) fn next_request(&mut self) -> i64 {
         self.requests += 1;
         FIRST_REQUEST + self.requests
+    }
+
+    /// Calls all jobs and runs of a repository by its new name.
+    pub(crate) fn rename(&mut self, from: &str, to: &str, names: QueueNames) {
+        for job in self.all.values_mut().filter(|job| job.job.repository == from) {
+            to.clone_into(&mut job.job.repository);
+            if names == QueueNames::Former {
+                job.former_repository.get_or_insert_with(|| from.to_owned());
+            }
+        }
+        for run in self.runs.values_mut().filter(|run| run.repository == from) {
+            to.clone_into(&mut run.repository);
+        }
     }
 
     pub(crate) fn get(&self, id: JobId) -> Option<&JobRecord> {

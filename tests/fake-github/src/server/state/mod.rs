@@ -8,6 +8,7 @@ mod dispatch;
 mod jobs;
 mod limits;
 mod news;
+mod renames;
 mod runners;
 mod sets;
 
@@ -18,6 +19,7 @@ pub use accounts::{
     Visibility, hearth_permissions,
 };
 pub use jobs::{JobId, JobRecord, Phase, RanOn, RunRecord};
+pub use renames::QueueNames;
 pub use runners::{Removal, RunnerRecord};
 pub use sets::ScaleSetRecord;
 

@@ -62,7 +62,7 @@ impl State {
 
 /// What every kind of news says.
 fn message(job: &JobRecord) -> Value {
-    let (owner, name) = job.job.repository.split_once('/').unwrap_or_default();
+    let (owner, name) = job.queue_name();
     let time = |time: Option<Timestamp>| time.map_or_else(|| NO_TIME.to_owned(), service_time);
     json!({
         "runnerRequestId": job.request_id,
