@@ -66,6 +66,7 @@ fn finding(found: doctor::Finding) -> Finding {
         Check::Runners => "runners",
         Check::Clock => "clock",
         Check::Group => "runner group",
+        Check::Name => "name",
         Check::PublicRepository => "public repositories",
         Check::Version => "runner version",
         Check::Limits => "limits",

@@ -82,7 +82,7 @@ pub enum CallError {
     Invalid { call: Call, exception: Option<String>, message: String, errors: Vec<String> },
     #[error("cannot {call}: the {} limit is used up", match .limit { Limit::Primary => "hourly", Limit::Secondary => "secondary" })]
     Limited { call: Call, limit: Limit, until: Timestamp },
-    #[error("cannot {call}: the answer points to {to}, where our credentials must not go")]
+    #[error("cannot {call}: the answer points to {to}, where it must not be repeated")]
     Moved { call: Call, to: String },
     #[error("cannot {call}: GitHub answers with status {status}: {message}")]
     Unavailable { call: Call, status: u16, message: String },

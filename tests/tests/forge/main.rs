@@ -9,5 +9,6 @@ mod faults;
 mod place;
 mod polling;
 mod registration;
+mod renames;
 mod runner;
 mod scale_set;

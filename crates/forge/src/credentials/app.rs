@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hearth_daemon::secrets::Secret;
 use hearth_model::Millis;
-use reqwest::Method;
+use reqwest::{Method, Url};
 use tokio::sync::Mutex;
 use tracing::warn;
 
@@ -38,6 +38,8 @@ pub(crate) struct AppCredentials {
 #[derive(Debug, Default)]
 struct State {
     installation: Option<i64>,
+    /// GitHub's number of the repository that we serve, once its name has turned out to be an old one.
+    renamed: Option<i64>,
     token: Option<Token>,
     generation: u64,
 }
@@ -103,8 +105,7 @@ impl AppCredentials {
             (Some(id), _) => endpoint.api(&["app", "installations", &id.to_string()]),
             (None, _) => endpoint.scoped(&["installation"]),
         };
-        let what = format!("find the installation of app {} at {}", self.id, endpoint.scope());
-        let answer = self.claim(Request::get(what, url), endpoint, outside).await?;
+        let answer = self.find(url, endpoint, outside).await?;
         let installation: Installation = answer.json().map_err(|cause| self.failed(endpoint, cause))?;
         if installation.suspended_at.is_some() {
             return Err(CredentialError::Suspended { app: self.id.clone(), target: endpoint.scope().to_string() });
@@ -118,16 +119,16 @@ impl AppCredentials {
             None => self.describe(endpoint, outside).await?.id,
         };
         state.installation = Some(installation);
-        let url = endpoint.api(&["app", "installations", &installation.to_string(), "access_tokens"]);
-        let what = format!("get a token of app {} for {}", self.id, endpoint.scope());
-        let repositories = match endpoint.scope() {
-            Scope::Repository(repository) => vec![repository.name()],
-            Scope::Organization(_) | Scope::Enterprise(_) => Vec::new(),
-        };
-        let body = AccessTokenRequest { permissions: self.permissions.clone(), repositories };
-        // A token more than needed does no harm; it ends by itself.
-        let request = Request::new(what, Method::POST, url, Repeat::Harmless).with_body(&body);
-        let answer = self.claim(request, endpoint, outside).await;
+        let mut answer = self.mint(installation, state.renamed, endpoint, outside).await;
+        // Names of repositories in a request's body are not redirected.
+        if state.renamed.is_none()
+            && matches!(answer, Err(CredentialError::PermissionMissing { .. }))
+            && let Some(number) = self.renamed(endpoint, outside).await?
+        {
+            warn!("GitHub has another name for {} now; write it into the configuration", endpoint.scope());
+            state.renamed = Some(number);
+            answer = self.mint(installation, state.renamed, endpoint, outside).await;
+        }
         if matches!(answer, Err(CredentialError::NotInstalled { .. })) {
             // Installed anew, it has another number.
             state.installation = self.configured;
@@ -142,6 +143,40 @@ impl AppCredentials {
             renew: now + renewal(lifetime, EARLY),
             ends: now + lifetime.to_duration(),
         })
+    }
+
+    /// Asks for a token that is good for our place only. `renamed` is the number of the repository where its name is not
+    /// known any more.
+    async fn mint(
+        &self,
+        installation: i64,
+        renamed: Option<i64>,
+        endpoint: &Endpoint,
+        outside: &Outside,
+    ) -> Result<Answer, CredentialError> {
+        let url = endpoint.api(&["app", "installations", &installation.to_string(), "access_tokens"]);
+        let what = format!("get a token of app {} for {}", self.id, endpoint.scope());
+        let (repositories, repository_ids) = match (endpoint.scope(), renamed) {
+            (Scope::Repository(_), Some(number)) => (Vec::new(), vec![number]),
+            (Scope::Repository(repository), None) => (vec![repository.name()], Vec::new()),
+            (Scope::Organization(_) | Scope::Enterprise(_), _) => (Vec::new(), Vec::new()),
+        };
+        let body = AccessTokenRequest { permissions: self.permissions.clone(), repositories, repository_ids };
+        // A token more than needed does no harm; it ends by itself.
+        let request = Request::new(what, Method::POST, url, Repeat::Harmless).with_body(&body);
+        self.claim(request, endpoint, outside).await
+    }
+
+    /// The number of our repository, when GitHub redirects from its name.
+    async fn renamed(&self, endpoint: &Endpoint, outside: &Outside) -> Result<Option<i64>, CredentialError> {
+        let Scope::Repository(_) = endpoint.scope() else { return Ok(None) };
+        let answer = self.find(endpoint.scoped(&["installation"]), endpoint, outside).await?;
+        Ok(answer.moved_to.as_ref().and_then(repository_number))
+    }
+
+    async fn find(&self, url: Url, endpoint: &Endpoint, outside: &Outside) -> Result<Answer, CredentialError> {
+        let what = format!("find the installation of app {} at {}", self.id, endpoint.scope());
+        self.claim(Request::get(what, url), endpoint, outside).await
     }
 
     /// Asks as the App itself. A claim that is refused while our clock is off is made once more with GitHub's time.
@@ -187,5 +222,25 @@ impl AppCredentials {
             }
             _ => self.failed(endpoint, cause),
         }
+    }
+}
+
+/// Of `…/repositories/3001/installation`, which is where GitHub redirects to from the old name of a repository.
+fn repository_number(url: &Url) -> Option<i64> {
+    let mut segments = url.path_segments()?.skip_while(|segment| *segment != "repositories");
+    segments.nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_names_the_repository_by_its_number() {
+        let number = |url| repository_number(&Url::parse(url).unwrap());
+        assert_eq!(number("https://api.github.com/repositories/3001/installation"), Some(3001));
+        assert_eq!(number("https://git.acme.example/api/v3/repositories/7/installation"), Some(7));
+        assert_eq!(number("https://api.github.com/repos/acme/widgets/installation"), None);
+        assert_eq!(number("https://api.github.com/repositories"), None);
     }
 }

@@ -98,6 +98,18 @@ pub(super) fn clock(skew_ms: i64) -> Finding {
     Finding::new(Check::Clock, Verdict::Warning, what, why, "let NTP set the clock")
 }
 
+/// The name in the configuration is a former one.
+pub(super) fn renamed(configured: &RepositoryName, repository: &Repository) -> Option<Finding> {
+    let name = &repository.full_name;
+    let is_former = !name.eq_ignore_ascii_case(&configured.to_string());
+    is_former.then(|| {
+        let what = format!("repository {configured} is called {name} now");
+        let why = "GitHub leads us there until somebody makes another repository of the old name";
+        let fix = format!("write {name} into `url`");
+        Finding::new(Check::Name, Verdict::Warning, what, why, fix)
+    })
+}
+
 pub(super) fn repository(repository: &Repository) -> Finding {
     let name = &repository.full_name;
     if repository.private {
@@ -246,7 +258,7 @@ mod tests {
             allows_public_repositories,
             restricted_to_workflows: false,
         };
-        let repository = |name: &str, private| Repository { full_name: name.to_owned(), private };
+        let repository = |name: &str, private| Repository { id: 1, full_name: name.to_owned(), private };
         let wanted = [RepositoryName::parse("acme/widgets").unwrap()];
         let check = |allows, repositories: Vec<Repository>| -> Vec<(Check, Verdict)> {
             let findings = group(&runner_group(allows), &Visible::Selected(repositories), &wanted);
@@ -257,6 +269,17 @@ mod tests {
         assert_eq!(check(false, vec![repository("acme/other", true)]), [(Check::Group, Bad)]);
         assert_eq!(check(false, vec![repository("acme/widgets", false)]), [(Check::Group, Warning)]);
         assert_eq!(check(true, vec![repository("acme/widgets", false)]), [(Check::PublicRepository, Warning)]);
+    }
+
+    #[test]
+    fn a_former_name_is_told_with_the_present_one() {
+        let configured = RepositoryName::parse("acme/widgets").unwrap();
+        let check = |name: &str| {
+            let repository = Repository { id: 1, full_name: name.to_owned(), private: true };
+            renamed(&configured, &repository).map(|finding| finding.fix)
+        };
+        assert_eq!(check("Acme/Widgets"), None);
+        assert_eq!(check("acme/sprockets").as_deref(), Some("write acme/sprockets into `url`"));
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub enum Check {
     Runners,
     Clock,
     Group,
+    Name,
     PublicRepository,
     Version,
     Limits,
@@ -131,10 +132,13 @@ async fn runners(github: &Github) -> Finding {
 
 async fn repositories(github: &Github, settings: &GithubSettings) -> Vec<Finding> {
     if let Scope::Repository(name) = github.endpoint().scope() {
-        return vec![match github.repository(name).await {
-            Ok(repository) => judge::repository(&repository),
-            Err(error) => Finding::unanswered(Check::PublicRepository, &error),
-        }];
+        return match github.repository(name).await {
+            Ok(repository) => {
+                let renamed = judge::renamed(name, &repository);
+                renamed.into_iter().chain([judge::repository(&repository)]).collect()
+            }
+            Err(error) => vec![Finding::unanswered(Check::PublicRepository, &error)],
+        };
     }
     let group = match group(github, settings).await {
         Ok(Ok(group)) => group,

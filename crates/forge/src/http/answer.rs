@@ -1,8 +1,8 @@
 //! An answer of GitHub's, and what its status, headers and body mean. Pure.
 
 use hearth_model::Timestamp;
-use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, LINK};
+use reqwest::{StatusCode, Url};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use zeroize::Zeroizing;
 
@@ -20,6 +20,8 @@ pub(crate) struct Answer {
     /// May hold a token or a runner's configuration.
     pub(crate) body: Zeroizing<Vec<u8>>,
     pub(crate) call: Call,
+    /// Where it came from in the end, when redirects led away from where it was asked.
+    pub(crate) moved_to: Option<Url>,
 }
 
 impl Answer {
@@ -112,6 +114,7 @@ pub(super) mod tests {
             headers: headers.collect(),
             body: Zeroizing::new(body.as_bytes().to_vec()),
             call: Call::new("try"),
+            moved_to: None,
         }
     }
 

@@ -171,22 +171,28 @@ impl Outside {
         tokio::time::timeout(request.deadline, self.follow(request)).await.map_err(|_| timeout())?
     }
 
-    /// Follows redirects on the same host with the same method: a renamed repository answers so. Another host would be
-    /// shown our credentials.
+    /// Follows redirects on the same host, which is how GitHub answers by the old name of a repository: 301 to a GET, 307
+    /// to anything else. Another host would be shown our credentials; a method that changes something is repeated only
+    /// where the status says that it stays the same.
     async fn follow(&self, request: &Request) -> Result<Answer, CallError> {
         let mut url = request.url.clone();
         for _ in 0..=REDIRECTS {
             let answer = self.once(request, &url).await?;
-            let moved = matches!(answer.status.as_u16(), 301 | 302 | 307 | 308);
-            let Some(to) = answer.headers.get(LOCATION).filter(|_| moved) else { return Ok(answer) };
-            let next = to.to_str().ok().and_then(|to| url.join(to).ok()).filter(|next| next.origin() == url.origin());
-            let Some(next) = next else {
-                let to =
-                    to.to_str().ok().and_then(|to| Url::parse(to).ok()).map(|to| to.origin().ascii_serialization());
-                let to = to.unwrap_or_else(|| "nowhere".to_owned());
-                return Err(CallError::Moved { call: answer.call, to });
+            let status = answer.status.as_u16();
+            let Some(to) = answer.headers.get(LOCATION).filter(|_| matches!(status, 301 | 302 | 307 | 308)) else {
+                let moved_to = (url != request.url).then_some(url);
+                return Ok(Answer { moved_to, ..answer });
             };
-            url = next;
+            let keeps_method = request.method == Method::GET || matches!(status, 307 | 308);
+            let next = to.to_str().ok().and_then(|to| url.join(to).ok());
+            match next {
+                Some(next) if keeps_method && next.origin() == url.origin() => url = next,
+                Some(next) => {
+                    let to = next.origin().ascii_serialization();
+                    return Err(CallError::Moved { call: answer.call, to });
+                }
+                None => return Err(CallError::Moved { call: answer.call, to: "nowhere".to_owned() }),
+            }
         }
         Err(CallError::Moved { call: request.call(), to: "one place after the other".to_owned() })
     }
@@ -211,7 +217,7 @@ impl Outside {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, headers, body, call })
+        Ok(Answer { status, headers, body, call, moved_to: None })
     }
 
     fn learn_skew(&self, headers: &HeaderMap) {

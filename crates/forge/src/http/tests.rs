@@ -64,12 +64,29 @@ fn post(server: &Scripted, repeat: Repeat) -> Request {
 
 #[tokio::test]
 async fn a_redirect_on_the_same_host_is_followed_with_the_same_method_and_body() {
-    let moved = reply("301 Moved Permanently", "location: /elsewhere\r\n", "");
-    let server = Scripted::start(vec![moved, reply("200 OK", "", "[2]")]).await;
-    let answer = outside().send(&post(&server, Repeat::Never)).await.unwrap();
-    assert_eq!(answer.json::<Vec<u8>>().unwrap(), [2]);
-    assert_eq!(server.first_lines(), ["POST /start HTTP/1.1", "POST /elsewhere HTTP/1.1"]);
-    assert!(server.asked.lock().unwrap()[1].ends_with("[1]"));
+    for status in ["307 Temporary Redirect", "308 Permanent Redirect"] {
+        let moved = reply(status, "location: /elsewhere\r\n", "");
+        let server = Scripted::start(vec![moved, reply("200 OK", "", "[2]")]).await;
+        let answer = outside().send(&post(&server, Repeat::Never)).await.unwrap();
+        assert_eq!(answer.json::<Vec<u8>>().unwrap(), [2]);
+        assert_eq!(answer.moved_to, Some(server.base.join("elsewhere").unwrap()));
+        assert_eq!(server.first_lines(), ["POST /start HTTP/1.1", "POST /elsewhere HTTP/1.1"]);
+        assert!(server.asked.lock().unwrap()[1].ends_with("[1]"));
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_that_may_change_the_method_is_followed_by_a_get_only() {
+    for status in ["301 Moved Permanently", "302 Found"] {
+        let script = || vec![reply(status, "location: /elsewhere\r\n", ""), reply("200 OK", "", "[2]")];
+        let server = Scripted::start(script()).await;
+        let error = outside().send(&post(&server, Repeat::Harmless)).await.err().unwrap();
+        assert!(matches!(error, CallError::Moved { .. }), "{error}");
+        assert_eq!(server.first_lines(), ["POST /start HTTP/1.1"]);
+        let server = Scripted::start(script()).await;
+        let answer = outside().send(&Request::get("try", server.base.join("start").unwrap())).await.unwrap();
+        assert_eq!((answer.status.as_u16(), server.first_lines().len()), (200, 2));
+    }
 }
 
 #[tokio::test]
@@ -84,7 +101,7 @@ async fn credentials_do_not_follow_a_redirect_to_another_host() {
 
 #[tokio::test]
 async fn redirects_in_a_circle_end() {
-    let moved = || reply("302 Found", "location: /start\r\n", "");
+    let moved = || reply("307 Temporary Redirect", "location: /start\r\n", "");
     let server = Scripted::start((0..8).map(|_| moved()).collect()).await;
     let error = outside().send(&post(&server, Repeat::Never)).await.err().unwrap();
     assert!(matches!(error, CallError::Moved { .. }), "{error}");

@@ -53,6 +53,25 @@ impl Github {
         let url = self.endpoint().api(&["repos", name.owner(), name.name()]);
         self.get(Request::get(format!("look up repository {name}"), url)).await?.json()
     }
+
+    /// The number of the repository that has both names (`owner/name`), one of them a former one. `None` where they lead
+    /// to two repositories, or one of them to none.
+    pub async fn one_repository(&self, names: [&str; 2]) -> Result<Option<u64>, CallError> {
+        let mut found = None;
+        for name in names {
+            let Ok(name) = RepositoryName::parse(name) else { return Ok(None) };
+            let number = match self.repository(&name).await {
+                Ok(repository) => repository.id,
+                Err(CallError::NotFound { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            if found.is_some_and(|other| other != number) {
+                return Ok(None);
+            }
+            found = Some(number);
+        }
+        Ok(found)
+    }
 }
 
 fn group(group: Group) -> RunnerGroup {

@@ -6,6 +6,7 @@ use super::or_default;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Repository {
+    pub(crate) id: u64,
     pub(crate) full_name: String,
     pub(crate) private: bool,
 }
@@ -22,6 +23,13 @@ pub(crate) struct Run {
     /// `.github/workflows/ci.yml`, with `@ref` behind it for a reusable one.
     pub(crate) path: Option<String>,
     pub(crate) head_branch: Option<String>,
+    /// As it is called now, whatever name was asked for.
+    pub(crate) repository: RunRepository,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct RunRepository {
+    pub(crate) full_name: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -20,6 +20,8 @@ pub(crate) struct AccessTokenRequest<'a> {
     pub(crate) permissions: BTreeMap<&'static str, &'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) repositories: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) repository_ids: Vec<i64>,
 }
 
 /// Holds a secret: no `Debug`.

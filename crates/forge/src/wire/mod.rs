@@ -9,6 +9,8 @@ mod scale_set;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+#[cfg(test)]
+pub(crate) use actions::RunRepository;
 pub(crate) use actions::{Job, Jobs, Repository, Run, Runs};
 pub(crate) use app::{AccessToken, AccessTokenRequest, Installation};
 pub use runners::{Deprecation, Download};

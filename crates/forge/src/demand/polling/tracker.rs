@@ -94,7 +94,7 @@ impl Tracker {
     fn step(&mut self, repository: &RepositoryName, job: &Job, run: &Arc<Run>) -> Option<JobNews> {
         let before = self.known.get(&job.id).map(|known| known.stage);
         let ours = job.runner_name.as_ref().is_some_and(|name| name.starts_with(&self.prefix));
-        let seen = || seen(repository, job, run);
+        let seen = || seen(job, run);
         let (runner, runner_name) = (job.runner_id.filter(|id| *id != 0).map(RunnerId), job.runner_name.clone());
         match (job.status.as_str(), before) {
             ("queued", None) => {
@@ -128,7 +128,8 @@ impl Tracker {
     }
 }
 
-fn seen(repository: &RepositoryName, job: &Job, run: &Run) -> JobSeen {
+fn seen(job: &Job, run: &Run) -> JobSeen {
+    let repository = &run.repository.full_name;
     let at = |text: &Option<String>| text.as_deref().and_then(instant);
     // GitHub fills the start of a job that nobody has taken with the time at which it was queued.
     let taken = job.runner_name.as_ref().is_some_and(|name| !name.is_empty());
@@ -139,7 +140,7 @@ fn seen(repository: &RepositoryName, job: &Job, run: &Run) -> JobSeen {
     });
     JobSeen {
         request: RequestId(job.id),
-        repository: repository.to_string(),
+        repository: repository.clone(),
         job: Some(job.id.to_string()),
         workflow,
         display_name: job.name.clone(),
@@ -153,6 +154,7 @@ fn seen(repository: &RepositoryName, job: &Job, run: &Run) -> JobSeen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::RunRepository;
 
     fn tracker() -> Tracker {
         Tracker::new(Labels::new(["self-hosted", "linux"]).unwrap(), "hearth-box-".to_owned())
@@ -180,7 +182,8 @@ mod tests {
 
     fn run() -> Arc<Run> {
         let (event, path) = (Some("push".to_owned()), Some(".github/workflows/ci.yml".to_owned()));
-        Arc::new(Run { id: 9, event, path, head_branch: Some("main".to_owned()) })
+        let repository = RunRepository { full_name: "acme/widgets".to_owned() };
+        Arc::new(Run { id: 9, event, path, head_branch: Some("main".to_owned()), repository })
     }
 
     /// News as words, waiting, running, vanished.
