@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::checkout::Checkout;
+use crate::realms;
 use crate::targets::{GivenBack, LaneKey, Lease, Origin, Swept, TargetsError};
 
 /// A job token outlives the longest job that GitHub allows by a little.
@@ -78,6 +79,10 @@ pub struct Wish {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Begun {
     pub execution: ExecutionId,
+    /// `host/owner/name`, as it was called when the job began: so it stands in the books.
+    pub repository: String,
+    /// The forge's number of it.
+    pub repository_id: Option<u64>,
     pub trust: Trust,
     pub lease: Option<Lease>,
     /// What the compile cache node believes of this job.
@@ -126,8 +131,8 @@ pub fn begin(app: &App, intent: Intent) -> Result<Begun, JourneyError> {
     }
     app.book.append(&said).map_err(JourneyError::Ledger)?;
 
-    let trust = if app.heard.contradicts(execution, &intent.facts.repository) {
-        tracing::error!(job.execution = %execution, "the forge says that this is a job of another repository");
+    let trust = if let Some(said) = app.heard.instead_of(execution, &intent.facts.repository) {
+        tracing::error!(job.execution = %execution, "the forge says that this is a job of {}", said.repository);
         Trust { class: Class::Unknown, reads: Vec::new(), writes: None }
     } else {
         classify(&intent.facts)
@@ -141,14 +146,15 @@ pub fn begin(app: &App, intent: Intent) -> Result<Begun, JourneyError> {
     };
     let claims = Claims {
         execution,
-        repository: intent.facts.repository,
+        repository: realms::of(&app.places.realms(), execution, &intent.facts),
         reads: trust.reads.clone(),
         writes: trust.writes.clone(),
         expires_at: now + TOKEN_LIFE,
         quota: None,
         run: intent.facts.run.run_id,
     };
-    Ok(Begun { execution, trust, lease, claims })
+    let (repository, repository_id) = (intent.facts.repository, intent.facts.run.repository_id);
+    Ok(Begun { execution, repository, repository_id, trust, lease, claims })
 }
 
 /// Gives a job its build directory, warm if there is a snapshot for it.
@@ -197,7 +203,7 @@ pub fn finish(app: &App, finish: Finish) -> Result<Receipt, JourneyError> {
     let mut warnings = Vec::new();
     let given_back = begun.lease.and_then(|lease| {
         // The forge's word may have come after the job had begun.
-        let is_contradicted = app.heard.contradicts(begun.execution, &begun.claims.repository);
+        let is_contradicted = app.heard.instead_of(begun.execution, &begun.repository).is_some();
         let writes = begun.trust.writes.as_ref().filter(|_| !is_contradicted);
         match app.targets.give_back(&lease, outcome, swept, writes, checkout.as_ref(), app.clock.as_ref()) {
             Ok(given_back) => Some(given_back),
@@ -207,7 +213,7 @@ pub fn finish(app: &App, finish: Finish) -> Result<Receipt, JourneyError> {
             }
         }
     });
-    let (month, month_minutes) = month_so_far(app, &begun.claims.repository, &mut warnings);
+    let (month, month_minutes) = month_so_far(app, &begun.repository, &mut warnings);
     Ok(Receipt {
         execution: begun.execution,
         warm_target,

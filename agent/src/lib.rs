@@ -8,6 +8,7 @@ pub mod settings;
 
 pub mod checkout;
 pub mod compiler_cache;
+pub mod realms;
 pub mod runner;
 pub mod slots;
 pub mod sources;

@@ -119,6 +119,10 @@ impl Places {
     pub fn sources(&self) -> PathBuf {
         self.root.join("sources")
     }
+    /// Which repository had a name first.
+    pub fn realms(&self) -> PathBuf {
+        self.root.join("realms")
+    }
     pub fn programs(&self) -> PathBuf {
         self.root.join("bin")
     }

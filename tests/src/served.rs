@@ -38,6 +38,8 @@ pub struct Served {
 #[derive(Debug, Clone)]
 pub struct Machine {
     pub slots: u16,
+    /// What it serves.
+    pub scope: Scope,
     pub idle_limit: &'static str,
     /// The pattern of its slots' users; nobody is called so otherwise.
     pub user: String,
@@ -53,7 +55,8 @@ impl Default for Machine {
         // Polls of real length would only make tests wait where something is wrong.
         let options = Options { poll_hold: Duration::from_secs(2), ..Options::default() };
         let user = "hearth-nobody-{slot}".to_owned();
-        Self { slots: 2, idle_limit: "5m", user, path: None, github: String::new(), options }
+        let scope = Scope::Organization(ORGANIZATION.to_owned());
+        Self { slots: 2, scope, idle_limit: "5m", user, path: None, github: String::new(), options }
     }
 }
 
@@ -90,7 +93,7 @@ impl Served {
             machine.idle_limit,
             machine.path.as_ref().map_or_else(|| variable("PATH"), |path| format!("PATH = {path:?}\n")),
             variable("RUSTUP_HOME"),
-            github.url_of(&Scope::Organization(ORGANIZATION.to_owned())),
+            github.url_of(&machine.scope),
             quoted(&key),
             machine.github,
         );

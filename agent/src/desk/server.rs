@@ -117,6 +117,7 @@ impl DeskServer {
                 Answer::Drained
             }
             question => {
+                self.settle(&question).await;
                 let desk = self.clone();
                 let answered = tokio::task::spawn_blocking(move || desk.carry_out(question)).await;
                 let stumbled = || Answer::Failed { why: "the daemon stumbled over this question".to_owned() };
@@ -126,6 +127,16 @@ impl DeskServer {
         if let Err(error) = send(&mut stream, &answer).await {
             tracing::debug!("a caller left before its answer: {error}");
         }
+    }
+
+    /// Before a job is judged by what the forge called its repository, that name is looked into.
+    async fn settle(&self, question: &What) {
+        let (execution, repository, number) = match question {
+            What::Begin(intent) => (intent.execution, &intent.facts.repository, intent.facts.run.repository_id),
+            What::Finish(finish) => (finish.begun.execution, &finish.begun.repository, finish.begun.repository_id),
+            What::Lease(_) | What::Started(_) | What::Beat { .. } | What::Show | What::Drain => return,
+        };
+        self.board.settle(&self.app.heard, execution, repository, number).await;
     }
 
     fn carry_out(&self, what: What) -> Answer {

@@ -2,14 +2,21 @@
 //! sources of demand count what they hear.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hearth_forge::{DemandCounts, DemandHealth, Github, LimitState};
-use hearth_model::Timestamp;
+use hearth_model::{ExecutionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::Heard;
 use super::board::Event;
 use super::counts::{RunnerCounts, RunnerTally};
+use super::heard::without_host;
+use crate::journey::chain;
+
+/// A job's hook waits for this, and not for long.
+const SETTLED_WITHIN: Duration = Duration::from_secs(3);
 
 /// How the daemon stands to the places that it serves, for the desk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +120,24 @@ impl Control {
             clock_skew_ms: figures.clock_skew_ms,
         };
         BoardState { is_draining: self.is_draining(), places: self.places().into_iter().map(shown).collect() }
+    }
+
+    /// Finds out whether the forge spoke of `repository` (`host/owner/name`, by the forge's number) when it named
+    /// another one for this execution: a repository that was renamed has two names for a while. Nobody is believed:
+    /// both names have to lead to that number at the forge.
+    pub async fn settle(&self, heard: &Heard, execution: ExecutionId, repository: &str, number: Option<u64>) {
+        let Some(said) = heard.instead_of(execution, repository) else { return };
+        let Some(way) = self.ways.get(said.place) else { return };
+        let names = [said.repository.as_str(), without_host(repository)];
+        match tokio::time::timeout(SETTLED_WITHIN, way.github.one_repository(names)).await {
+            Ok(Ok(found)) if found.is_some() && found == number => {
+                tracing::info!(job.execution = %execution, "{} and {} are one repository", names[0], names[1]);
+                heard.settle(execution, repository);
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(job.execution = %execution, "{}", chain(&error)),
+            Err(_elapsed) => tracing::warn!(job.execution = %execution, "GitHub does not say who {repository} is"),
+        }
     }
 
     /// Takes no more jobs; comes back when no runner is left.

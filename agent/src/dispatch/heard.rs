@@ -1,5 +1,5 @@
 //! What the forge said about our runners beside what their hooks said: which repository's job a runner carries. A hook
-//! that says otherwise is not believed.
+//! that says otherwise is not believed, unless both names are one repository's.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -10,11 +10,20 @@ use hearth_model::ExecutionId;
 const MOST: usize = 1024;
 
 #[derive(Debug, Default)]
-pub struct Heard(Mutex<VecDeque<(ExecutionId, String)>>);
+pub struct Heard(Mutex<VecDeque<(ExecutionId, Said)>>);
+
+/// The forge's word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// `owner/name`
+    pub repository: String,
+    /// Who said it, by the number of the place in the configuration.
+    pub place: usize,
+}
 
 impl Heard {
-    /// The forge says that this execution is a job of `repository` (`owner/name`).
-    pub fn note(&self, execution: ExecutionId, repository: &str) {
+    /// The forge says what this execution is a job of. What it said first stands.
+    pub fn note(&self, execution: ExecutionId, said: Said) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.iter().any(|(id, _)| *id == execution) {
             return;
@@ -22,17 +31,28 @@ impl Heard {
         if known.len() >= MOST {
             known.pop_front();
         }
-        known.push_back((execution, repository.to_owned()));
+        known.push_back((execution, said));
     }
 
-    /// Whether the forge named another repository than `repository` (`host/owner/name`). What it has not spoken of is
-    /// not contradicted.
-    pub fn contradicts(&self, execution: ExecutionId, repository: &str) -> bool {
+    /// What the forge said instead of `repository` (`host/owner/name`). What it has not spoken of is not contradicted.
+    pub fn instead_of(&self, execution: ExecutionId, repository: &str) -> Option<Said> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = known.iter().find(|(id, _)| *id == execution);
-        let claimed = repository.split_once('/').map_or(repository, |(_host, name)| name);
-        said.is_some_and(|(_, said)| !said.eq_ignore_ascii_case(claimed))
+        let (_, said) = known.iter().find(|(id, _)| *id == execution)?;
+        (!said.repository.eq_ignore_ascii_case(without_host(repository))).then(|| said.clone())
     }
+
+    /// It has turned out that the forge spoke of `repository` by another of its names.
+    pub fn settle(&self, execution: ExecutionId, repository: &str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, said)) = known.iter_mut().find(|(id, _)| *id == execution) {
+            without_host(repository).clone_into(&mut said.repository);
+        }
+    }
+}
+
+/// `owner/name` of `host/owner/name`.
+pub(super) fn without_host(repository: &str) -> &str {
+    repository.split_once('/').map_or(repository, |(_host, name)| name)
 }
 
 #[cfg(test)]
@@ -46,12 +66,18 @@ mod tests {
         let heard = Heard::default();
         let (known, unknown) =
             (ExecutionId::new(Timestamp::from_millis(1)), ExecutionId::new(Timestamp::from_millis(2)));
-        heard.note(known, "Acme/rocket");
-        assert!(!heard.contradicts(known, "github.com/acme/rocket"));
-        assert!(heard.contradicts(known, "github.com/acme/secret"));
-        assert!(!heard.contradicts(unknown, "github.com/acme/secret"));
+        let said = |repository: &str| Said { repository: repository.to_owned(), place: 3 };
+        heard.note(known, said("Acme/rocket"));
+        heard.note(known, said("acme/shuttle"));
+        assert_eq!(heard.instead_of(known, "github.com/acme/rocket"), None);
+        assert_eq!(heard.instead_of(known, "github.com/acme/secret"), Some(said("Acme/rocket")));
+        assert_eq!(heard.instead_of(unknown, "github.com/acme/secret"), None);
+        heard.settle(unknown, "github.com/acme/secret");
+        heard.settle(known, "github.com/acme/shuttle");
+        assert_eq!(heard.instead_of(known, "github.com/acme/shuttle"), None);
+        assert_eq!(heard.instead_of(known, "github.com/acme/rocket"), Some(said("acme/shuttle")));
         for n in 0_i64..2048 {
-            heard.note(ExecutionId::new(Timestamp::from_millis(10 + n)), "a/b");
+            heard.note(ExecutionId::new(Timestamp::from_millis(10 + n)), said("a/b"));
         }
         assert_eq!(heard.0.lock().unwrap().len(), MOST);
     }

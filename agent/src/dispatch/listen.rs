@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::board::Event;
 use super::counts::RunnerCounts;
+use super::heard::Said;
 use super::{Heard, Names, news};
 use crate::app::App;
 use crate::journey::chain;
@@ -109,7 +110,8 @@ impl Listener {
         let mut said = Vec::new();
         for news in jobs {
             for (execution, observation) in news::observations(&self.names, self.source, news, now) {
-                self.heard.note(execution, &news.job().repository);
+                let repository = news.job().repository.clone();
+                self.heard.note(execution, Said { repository, place: self.place });
                 said.push(observation);
             }
         }

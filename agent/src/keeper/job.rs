@@ -195,7 +195,8 @@ impl Job {
             None => self.facts.job.clone(),
         };
         let variables = seen.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let key = LaneKey::new(self.facts.repository.clone(), job, &seen.toolchain, paths).with_environment(variables);
+        let key =
+            LaneKey::new(self.begun.claims.repository.clone(), job, &seen.toolchain, paths).with_environment(variables);
         let (execution, reads) = (self.begun.execution, self.begun.trust.reads.clone());
         let wish = Wish { execution, slot: setting.order.slot, key, reads };
         let lease = self.desk.lease(wish).await.map_err(|error| chain(&error))?;

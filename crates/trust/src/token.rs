@@ -32,7 +32,8 @@ pub const MAX_TOKEN_LENGTH: usize = 8 * 1024;
 #[serde(deny_unknown_fields)]
 pub struct Claims {
     pub execution: ExecutionId,
-    /// `host/owner/name`; every scope below is inside it.
+    /// The realm: `host/owner/name`, with `@number` behind it for a repository that took another one's name. Every
+    /// scope below is inside it.
     pub repository: String,
     /// Scopes to look in, nearest first.
     pub reads: Vec<Scope>,

@@ -8,6 +8,7 @@ mod hooks;
 mod killed;
 mod left;
 mod moments;
+mod renames;
 mod status;
 mod stopped;
 mod users;
