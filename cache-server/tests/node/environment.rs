@@ -30,7 +30,7 @@ pub(crate) fn for_builds() -> Vec<(&'static str, std::ffi::OsString)> {
         .collect()
 }
 
-fn on_path(program: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(program)).find(|candidate| candidate.is_file())
 }

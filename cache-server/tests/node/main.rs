@@ -10,6 +10,7 @@ mod damage;
 mod eviction;
 mod full_disk;
 mod paths;
+mod plain_clients;
 mod relay;
 mod restart;
 mod scopes;
