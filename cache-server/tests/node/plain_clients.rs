@@ -41,7 +41,7 @@ impl Ccache {
         let stats = self.run(&["--print-stats"]);
         let count = |name: &str| {
             let of = |line: &str| line.split_once('\t').filter(|(found, _)| *found == name).map(|(_, n)| n.to_owned());
-            stats.lines().find_map(of).unwrap_or_else(|| panic!("no {name} in {stats}")).parse().unwrap()
+            stats.lines().find_map(of).expect("a count that every ccache keeps").parse().unwrap()
         };
         ["remote_storage_read_hit", "remote_storage_read_miss", "remote_storage_error"].map(count)
     }
