@@ -7,12 +7,13 @@ use toml::{Table, Value};
 use super::{Complaint, Tree};
 
 /// Our packages, each with those below it. Nothing points up, and a package that is not here has no place yet.
-const BELOW: [(&str, &[&str]); 11] = [
+const BELOW: [(&str, &[&str]); 12] = [
     ("hearth-model", &[]),
     ("hearth-host", &["hearth-model"]),
     ("fake-github", &[]),
     ("fake-runner", &["hearth-model", "hearth-host", "fake-github"]),
     ("hearth-trust", &["hearth-model", "hearth-host"]),
+    ("cache-load", &["hearth-model", "hearth-host", "hearth-trust"]),
     ("hearth-ledger", &["hearth-model"]),
     ("hearth-daemon", &["hearth-model", "hearth-host"]),
     ("hearth-cache-server", &["hearth-model", "hearth-host", "hearth-trust", "hearth-daemon"]),
