@@ -75,14 +75,29 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&partial, path)
 }
 
-/// Writes a file that only its owner may read, unless it is there already: then the one that is there stands.
-pub fn write_private_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// The same for a file that only its owner may read. Others may have had it open before; nobody has the new one.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
+    let (partial, mut file) = private_beside(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    fs::rename(&partial, path)
+}
+
+/// A new file beside `path` that only its owner may read.
+fn private_beside(path: &Path) -> io::Result<(PathBuf, fs::File)> {
     use std::os::unix::fs::OpenOptionsExt;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
     let _leftover = fs::remove_file(&partial);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    Ok((partial, file))
+}
+
+/// Writes a file that only its owner may read, unless it is there already: then the one that is there stands.
+pub fn write_private_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    let (partial, mut file) = private_beside(path)?;
     file.write_all(bytes)?;
     file.sync_data()?;
     // A hard link fails where the name is taken, which rename does not.
