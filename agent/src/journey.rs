@@ -151,6 +151,7 @@ pub fn begin(app: &App, intent: Intent) -> Result<Begun, JourneyError> {
         writes: trust.writes.clone(),
         expires_at: now + TOKEN_LIFE,
         quota: None,
+        class: trust.class,
         run: intent.facts.run.run_id,
     };
     let (repository, repository_id) = (intent.facts.repository, intent.facts.run.repository_id);

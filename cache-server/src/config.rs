@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use hearth_model::Bytes;
 
+use crate::access::Groups;
+
 /// One node's store and its limits.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
@@ -21,6 +23,8 @@ pub struct NodeConfig {
     pub memory: Bytes,
     pub limits: Limits,
     pub ownership: Ownership,
+    /// Repositories that share what they trust.
+    pub groups: Groups,
 }
 
 /// Whether other nodes may have the directory open at the same time.
@@ -45,6 +49,7 @@ impl NodeConfig {
             memory: Bytes::mib(64),
             limits: Limits::default(),
             ownership: Ownership::Alone,
+            groups: Groups::default(),
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::access::AccessError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     #[error("cannot use the cache directory {path}")]
@@ -11,6 +13,8 @@ pub enum NodeError {
         #[source]
         cause: io::Error,
     },
+    #[error("cannot tell who may use the cache")]
+    Access(#[source] AccessError),
     #[error("the cache directory {path} is in use by another node")]
     InUse { path: PathBuf },
 }

@@ -31,6 +31,10 @@ mod environment;
 mod serve;
 mod settings;
 
+pub use access::{
+    AccessError, AccessFiles, Book, BookError, Groups, GroupsError, InvalidRealm, InvalidRight, Kind, Lists, Objects,
+    Rate, RealmPattern, Revocation, RevocationError, Revocations, Revoked, Right, Rights, StoredToken,
+};
 pub use config::{Limits, NodeConfig, Ownership};
 pub use error::NodeError;
 pub use far::{FarConfig, FarError, FarNode, ProbeError};

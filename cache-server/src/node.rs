@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::access::{Caller, Remembered};
+use crate::access::{Caller, Gate, Refusal, Remembered, follow};
 use crate::config::{Limits, NodeConfig, Ownership};
 use crate::disk::Patience;
 use crate::error::NodeError;
@@ -22,7 +22,7 @@ use crate::http::reply::{self, Reply, ReplyBody};
 use crate::http::router::{Dialect, dialect};
 use crate::http::server::{self, Service, StopSender, stop_pair};
 use crate::http::webdav::{self, Around, Objects, Removal};
-use crate::keys::ObjectKey;
+use crate::keys::{ObjectKey, ObjectName};
 use crate::metrics::NodeCollector;
 use crate::reads::{Found, Nothing, find, measure};
 use crate::store::Store;
@@ -37,7 +37,7 @@ pub struct Node {
 #[derive(Debug)]
 struct Inner {
     store: Arc<Store>,
-    signer: Signer,
+    gate: Arc<Gate>,
     stop: StopSender,
     /// Dropped with the node, and the task with it.
     housekeeping: Mutex<JoinSet<()>>,
@@ -90,13 +90,19 @@ impl Node {
     /// Opens the directory and begins to learn what it holds; requests may be served at once.
     pub async fn open(config: NodeConfig, signer: Signer, clock: Arc<dyn Clock>) -> Result<Self, NodeError> {
         let root = config.root.clone();
-        let opened = tokio::task::spawn_blocking(move || Store::open(config, clock)).await;
-        let store = opened.map_err(|cause| NodeError::Directory { path: root, cause: cause.into() })??;
-        let store = Arc::new(store);
+        let open = move || -> Result<(Gate, Store), NodeError> {
+            let store = Store::open(config, clock)?;
+            let (root, groups) = (&store.config.root, store.config.groups.clone());
+            Ok((Gate::open(root, signer, groups).map_err(NodeError::Access)?, store))
+        };
+        let opened = tokio::task::spawn_blocking(open).await;
+        let (gate, store) = opened.map_err(|cause| NodeError::Directory { path: root, cause: cause.into() })??;
+        let (gate, store) = (Arc::new(gate), Arc::new(store));
         let mut housekeeping = JoinSet::new();
         housekeeping.spawn(keep_house(Arc::clone(&store)));
+        housekeeping.spawn(follow(Arc::clone(&gate), Arc::clone(&store)));
         let (stop, _) = stop_pair();
-        Ok(Self { inner: Arc::new(Inner { store, signer, stop, housekeeping: Mutex::new(housekeeping) }) })
+        Ok(Self { inner: Arc::new(Inner { store, gate, stop, housekeeping: Mutex::new(housekeeping) }) })
     }
 
     /// Serves a listener until `stop` or [`Node::stop`], then lets requests that are under way finish.
@@ -169,22 +175,27 @@ impl Node {
         &self.inner.store.config.limits
     }
 
-    /// Objects as a job with these claims sees them; `None` once the claims have expired.
+    /// Objects as a job with these claims sees them; `None` once the claims are no longer good.
     pub(crate) fn objects(&self, claims: Claims) -> Option<NodeObjects> {
-        let store = Arc::clone(&self.inner.store);
-        let caller = Caller::job(claims);
-        caller.is_good(store.clock.now()).then(|| NodeObjects { store, caller: Arc::new(caller) })
+        self.let_in(Caller::job(claims, self.inner.gate.groups()))
     }
 
-    /// What the request's token allows, when it is good here and now.
-    fn admit(&self, visitor: &Remembered, request: &Request<Incoming>) -> Option<NodeObjects> {
-        let store = &self.inner.store;
+    fn let_in(&self, caller: Caller) -> Option<NodeObjects> {
+        let is_good = caller.is_good(self.inner.store.clock.now()) && self.inner.gate.admits(&caller);
+        is_good.then(|| self.objects_of(Arc::new(caller)))
+    }
+
+    fn objects_of(&self, caller: Arc<Caller>) -> NodeObjects {
+        let Inner { store, gate, .. } = &*self.inner;
+        NodeObjects { store: Arc::clone(store), gate: Arc::clone(gate), caller }
+    }
+
+    /// Objects as whoever shows the request's credential sees them, when it is good here and now.
+    fn admit(&self, visitor: &Remembered, request: &Request<Incoming>) -> Result<NodeObjects, Refusal> {
+        let Inner { store, gate, .. } = &*self.inner;
         let now = store.clock.now();
-        let caller = visitor.caller(request.headers(), now, |secret| {
-            let claims = self.inner.signer.verify(secret, now).ok()?;
-            Some(Caller::job(claims))
-        })?;
-        Some(NodeObjects { store: Arc::clone(store), caller })
+        let check = |shown: &str| gate.admit(shown, now);
+        Ok(self.objects_of(visitor.caller(request.headers(), now, gate.edition(), check)?))
     }
 }
 
@@ -198,7 +209,7 @@ impl Service for NodeService {
     }
 
     async fn answer(&self, visitor: &Remembered, request: Request<Incoming>) -> Reply {
-        let objects = self.0.admit(visitor, &request);
+        let objects = self.0.admit(visitor, &request).ok();
         let store = &self.0.inner.store;
         if objects.is_none() {
             store.counts.refused.one();
@@ -219,6 +230,7 @@ impl Service for NodeService {
 #[derive(Debug)]
 pub(crate) struct NodeObjects {
     store: Arc<Store>,
+    gate: Arc<Gate>,
     caller: Arc<Caller>,
 }
 
@@ -234,6 +246,25 @@ impl NodeObjects {
             }
         }
         found.ok()
+    }
+
+    /// What was stored stays only if its writer was not revoked meanwhile: his objects have been looked for already.
+    async fn keep(&self, key: &ObjectKey, taken: Taken) -> Taken {
+        if taken != Taken::Stored || self.gate.admits(&self.caller) {
+            return taken;
+        }
+        if let Some(address) = self.caller.writable(key) {
+            self.remove_object(address.name()).await;
+        }
+        Taken::Discarded
+    }
+
+    async fn remove_object(&self, name: ObjectName) -> Removal {
+        let mut patience = Patience::new(self.store.config.limits.write);
+        let on = Arc::clone(&self.store);
+        let removed =
+            self.store.disk.run(&mut patience, move || on.open_first(&[name]).is_some() && on.remove(name).is_ok());
+        if removed.await == Ok(true) { Removal::Removed } else { Removal::Absent }
     }
 
     pub(crate) async fn find(&self, key: &ObjectKey) -> Option<Found> {
@@ -252,7 +283,7 @@ impl Objects for NodeObjects {
     }
 
     async fn put(&self, key: &ObjectKey, body: Inflow) -> Taken {
-        let taken = receive(&self.store, &self.caller, key, body).await;
+        let taken = self.keep(key, receive(&self.store, &self.caller, key, body).await).await;
         let counts = &self.store.counts;
         match taken {
             Taken::Stored => &counts.stored,
@@ -269,12 +300,9 @@ impl Objects for NodeObjects {
     }
 
     async fn remove(&self, key: &ObjectKey) -> Removal {
-        let Some(address) = self.caller.writable(key) else { return Removal::Refused };
-        let name = address.name();
-        let mut patience = Patience::new(self.store.config.limits.write);
-        let on = Arc::clone(&self.store);
-        let removed =
-            self.store.disk.run(&mut patience, move || on.open_first(&[name]).is_some() && on.remove(name).is_ok());
-        if removed.await == Ok(true) { Removal::Removed } else { Removal::Absent }
+        match self.caller.removable(key) {
+            Some(name) => self.remove_object(name).await,
+            None => Removal::Refused,
+        }
     }
 }

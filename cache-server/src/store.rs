@@ -1,16 +1,15 @@
 //! Everything a node keeps, in one place: files, index, memory, counts, clock. Owns the rules that tie them together:
 //! an object that goes, goes everywhere; an object that is read is touched; space is asked for before it is used.
 
-use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use hearth_model::{Bytes, Clock, ExecutionId, Timestamp};
+use hearth_model::{Bytes, Clock, Timestamp};
 use tokio::sync::Notify;
 use tracing::warn;
 
-use crate::access::Caller;
+use crate::access::{Accounts, Caller, OverQuota};
 use crate::blobs::{BlobFiles, ReadError, VerifiedReader};
 use crate::config::NodeConfig;
 use crate::counts::{Counts, Traffic};
@@ -35,14 +34,7 @@ pub(crate) struct Store {
     /// Rung when somebody needs room.
     pub(crate) eviction_bell: Notify,
     wanted: AtomicU64,
-    allowances: Mutex<HashMap<ExecutionId, Allowance>>,
-}
-
-/// What an execution with a quota has offered so far.
-#[derive(Debug)]
-struct Allowance {
-    used: u64,
-    expires_at: Timestamp,
+    accounts: Accounts,
 }
 
 impl Store {
@@ -58,7 +50,7 @@ impl Store {
             marks: Watermarks::of(config.budget),
             eviction_bell: Notify::new(),
             wanted: AtomicU64::new(0),
-            allowances: Mutex::default(),
+            accounts: Accounts::default(),
             clock,
             config,
         })
@@ -154,25 +146,9 @@ impl Store {
         Ok(wanted.saturating_sub(self.files.available()?))
     }
 
-    /// Takes `length` from what the execution may still write. Bytes that turn out to be there already count too:
-    /// whoever may fill his own scope only must not keep a node busy without limit.
+    /// Takes `length` from what the caller may still write.
     pub(crate) fn take_allowance(&self, caller: &Caller, length: u64) -> Result<(), OverQuota> {
         let Some(quota) = caller.quota else { return Ok(()) };
-        let mut all = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
-        if !all.contains_key(&caller.writer) {
-            let now = self.clock.now();
-            all.retain(|_, allowance| now < allowance.expires_at);
-        }
-        let allowance = all.entry(caller.writer).or_insert(Allowance { used: 0, expires_at: caller.expires_at });
-        let used = allowance.used.saturating_add(length);
-        if used > quota.0 {
-            return Err(OverQuota);
-        }
-        allowance.used = used;
-        Ok(())
+        self.accounts.take(caller.writer, quota, length, self.clock.now())
     }
 }
-
-/// The execution has written as much as it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OverQuota;

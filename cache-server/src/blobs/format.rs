@@ -10,7 +10,7 @@
 //! stored, so a truncated, flipped, torn or moved file never passes. Numbers are little endian. The size of the footer
 //! follows from the size of the file alone, so one read at the end is enough. Pure: no file is touched here.
 
-use hearth_model::{ExecutionId, Timestamp};
+use hearth_model::{Timestamp, WriterId};
 
 use crate::keys::ObjectName;
 
@@ -34,7 +34,7 @@ pub(crate) struct Footer {
     pub(crate) stored_at: Timestamp,
     pub(crate) name: ObjectName,
     /// The execution that stored it, so that everything one job wrote can be found.
-    pub(crate) writer: ExecutionId,
+    pub(crate) writer: WriterId,
     pub(crate) hashes: Vec<ChunkHash>,
 }
 
@@ -167,7 +167,7 @@ mod tests {
             length,
             stored_at: Timestamp::from_millis(1_700_000_000_123),
             name: ObjectName::from_bytes([3; 32]),
-            writer: ExecutionId::new(Timestamp::from_millis(1)),
+            writer: WriterId::from_bytes([9; 16]),
             hashes,
         }
     }

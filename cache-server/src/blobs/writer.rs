@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use bytes::Bytes;
-use hearth_model::{ExecutionId, Timestamp};
+use hearth_model::{Timestamp, WriterId};
 
 use super::files::{BlobFiles, TempFile};
 use super::format::{ChunkHasher, Footer, file_size};
@@ -58,7 +58,7 @@ impl Upload {
         Ok(())
     }
 
-    pub(crate) fn finish(self, files: &BlobFiles, writer: ExecutionId, now: Timestamp) -> io::Result<Filed> {
+    pub(crate) fn finish(self, files: &BlobFiles, writer: WriterId, now: Timestamp) -> io::Result<Filed> {
         let (length, hashes) = self.hasher.finish();
         let compare = |found: &Footer| {
             if found.length == length && found.hashes == hashes { Filed::Same } else { Filed::Divergent }

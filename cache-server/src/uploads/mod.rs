@@ -5,14 +5,14 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hearth_model::ExecutionId;
+use hearth_model::WriterId;
 
-use crate::access::Caller;
+use crate::access::{Caller, OverQuota};
 use crate::blobs::{Filed, SEGMENT, Upload, file_size};
 use crate::disk::{Call, Patience, TooSlow};
 use crate::http::inflow::{Cut, Inflow};
 use crate::keys::{ObjectKey, ObjectName};
-use crate::store::{OverQuota, Store};
+use crate::store::Store;
 
 /// What became of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl From<TooSlow> for Failure {
 struct Arrival {
     store: Arc<Store>,
     name: ObjectName,
-    writer: ExecutionId,
+    writer: WriterId,
     length: u64,
 }
 

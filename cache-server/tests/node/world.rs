@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hearth_cache_server::{IndexState, Node, NodeConfig, NodeStatus};
 use hearth_model::{Bytes, Clock, ExecutionId, ManualClock, Millis, Scope, Timestamp};
-use hearth_trust::{Claims, Signer, Token};
+use hearth_trust::{Claims, Class, Signer, Token};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -77,6 +77,7 @@ pub(crate) fn claims(reads: &[&str], writes: Option<&str>) -> Claims {
         writes: writes.as_ref().map(scope),
         expires_at: NOW + Millis::from_minutes(60),
         quota: None,
+        class: Class::Unknown,
         run: None,
     }
 }

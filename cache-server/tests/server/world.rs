@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use hearth_model::{ExecutionId, Millis, Scope, Timestamp};
-use hearth_trust::{Claims, Signer, Token};
+use hearth_trust::{Claims, Class, Signer, Token};
 use tempfile::TempDir;
 
 use crate::environment;
@@ -140,6 +140,7 @@ impl Server {
             writes,
             expires_at: now + Millis::from_minutes(60),
             quota: None,
+            class: Class::Unknown,
             run: None,
         })
     }

@@ -28,6 +28,13 @@ impl ExecutionId {
         Self(Uuid::new_v7(timestamp))
     }
 
+    /// When the id was made, as far as the id itself says.
+    pub fn made_at(&self) -> Option<crate::Timestamp> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        let ms = i64::try_from(seconds).ok()?.checked_mul(1000)?.checked_add(i64::from(nanos / 1_000_000))?;
+        Some(crate::Timestamp::from_millis(ms))
+    }
+
     /// The id's last characters, random in every id, for short names that people read.
     pub fn short(&self) -> String {
         let text = self.0.simple().to_string();
@@ -58,6 +65,56 @@ impl TryFrom<String> for ExecutionId {
 impl From<ExecutionId> for String {
     fn from(id: ExecutionId) -> Self {
         id.to_string()
+    }
+}
+
+/// Who stored an object in a cache: an execution, or the owner of a token that belongs to no job. Everything that one
+/// writer stored can be found by this id, and removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct WriterId(Uuid);
+
+impl WriterId {
+    pub const LENGTH: usize = 16;
+
+    pub const fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    pub const fn to_bytes(self) -> [u8; Self::LENGTH] {
+        self.0.into_bytes()
+    }
+}
+
+impl fmt::Display for WriterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for WriterId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Uuid::try_parse(text).map(Self).map_err(|_| InvalidId { kind: "writer id", text: text.to_owned() })
+    }
+}
+
+impl TryFrom<String> for WriterId {
+    type Error = InvalidId;
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<WriterId> for String {
+    fn from(id: WriterId) -> Self {
+        id.to_string()
+    }
+}
+
+impl From<ExecutionId> for WriterId {
+    fn from(id: ExecutionId) -> Self {
+        Self(id.0)
     }
 }
 
@@ -146,6 +203,7 @@ mod tests {
         let early = ExecutionId::new(crate::Timestamp::from_millis(1_000));
         let late = ExecutionId::new(crate::Timestamp::from_millis(2_000));
         assert!(early < late);
+        assert_eq!(late.made_at(), Some(crate::Timestamp::from_millis(2_000)));
         let json = serde_json::to_string(&early).unwrap();
         assert_eq!(serde_json::from_str::<ExecutionId>(&json).unwrap(), early);
         assert!(serde_json::from_str::<ExecutionId>("\"../x\"").is_err());

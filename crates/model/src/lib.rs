@@ -10,7 +10,7 @@ mod scope;
 mod units;
 
 pub use clock::{Clock, ManualClock};
-pub use ids::{ExecutionId, InvalidId, LaneId, SlotNumber, SnapshotId};
+pub use ids::{ExecutionId, InvalidId, LaneId, SlotNumber, SnapshotId, WriterId};
 pub use job::{Event, Forge, JobFacts, Ref, RunFacts, WorkTree};
 pub use outcome::{Conclusion, Ending, Outcome};
 pub use record::{CompileCounts, EndBasis, MeasuredBy, Measures, UsageReading, WarmTarget};

@@ -16,11 +16,13 @@ pub enum Scope {
     Branch(String),
     /// One pull request.
     PullRequest(u64),
+    /// One run of a workflow: what its jobs hand to each other, and to nobody else.
+    Run(u64),
 }
 
 /// Why a text is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a scope; scopes are `trusted`, `branch/<name>` and `pr/<number>`")]
+#[error("`{0}` is not a scope; scopes are `trusted`, `branch/<name>`, `pr/<number>` and `run/<number>`")]
 pub struct InvalidScope(String);
 
 impl fmt::Display for Scope {
@@ -29,6 +31,7 @@ impl fmt::Display for Scope {
             Self::Trusted => f.write_str("trusted"),
             Self::Branch(name) => write!(f, "branch/{name}"),
             Self::PullRequest(number) => write!(f, "pr/{number}"),
+            Self::Run(number) => write!(f, "run/{number}"),
         }
     }
 }
@@ -40,14 +43,16 @@ impl FromStr for Scope {
         match text.split_once('/') {
             None if text == "trusted" => Ok(Self::Trusted),
             Some(("branch", name)) if !name.is_empty() && !name.contains('\0') => Ok(Self::Branch(name.to_owned())),
-            // Only the canonical spelling: two names for one scope would be two scopes.
-            Some(("pr", number)) => match number.parse::<u64>() {
-                Ok(n) if n.to_string() == number => Ok(Self::PullRequest(n)),
-                _ => Err(invalid()),
-            },
+            Some(("pr", number)) => canonical(number).map(Self::PullRequest).ok_or_else(invalid),
+            Some(("run", number)) => canonical(number).map(Self::Run).ok_or_else(invalid),
             _ => Err(invalid()),
         }
     }
+}
+
+/// Only the canonical spelling: two names for one scope would be two scopes.
+fn canonical(text: &str) -> Option<u64> {
+    text.parse::<u64>().ok().filter(|number| number.to_string() == text)
 }
 
 impl TryFrom<String> for Scope {
@@ -71,7 +76,9 @@ mod tests {
 
     #[test]
     fn scopes_have_one_spelling() {
-        for bad in ["", "Trusted", "trusted/", "branch/", "branch", "pr/", "pr/+7", "pr/07", "pr/-1", "pr/7/x", "x/y"] {
+        for bad in [
+            "", "Trusted", "trusted/", "branch/", "branch", "pr/", "pr/+7", "pr/07", "pr/-1", "pr/7/x", "run/07", "x/y",
+        ] {
             assert!(bad.parse::<Scope>().is_err(), "{bad}");
         }
     }
@@ -79,7 +86,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_scope_survives_its_name(name in "[^\0]{1,40}", number: u64) {
-            for scope in [Scope::Trusted, Scope::Branch(name.clone()), Scope::PullRequest(number)] {
+            for scope in [Scope::Trusted, Scope::Branch(name.clone()), Scope::PullRequest(number), Scope::Run(number)] {
                 prop_assert_eq!(scope.to_string().parse::<Scope>(), Ok(scope));
             }
         }

@@ -127,7 +127,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Signer, TokenError};
+    use crate::{Class, Signer, TokenError};
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -143,6 +143,7 @@ mod tests {
             writes: Some(Scope::PullRequest(7)),
             expires_at: NOW + Millis::from_minutes(5),
             quota: None,
+            class: Class::PullRequest,
             run: Some(42),
         }
     }

@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hearth_model::Timestamp;
+use hearth_model::{Timestamp, WriterId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::{Zeroize, Zeroizing};
@@ -43,9 +43,12 @@ impl TokenId {
         let at = uuid::Timestamp::from_unix(uuid::NoContext, ms / 1000, (ms % 1000) as u32 * 1_000_000);
         Self(Uuid::new_v7(at))
     }
+}
 
-    pub fn as_uuid(&self) -> Uuid {
-        self.0
+impl From<TokenId> for WriterId {
+    /// What the token's owner stores is stored under its id.
+    fn from(id: TokenId) -> Self {
+        Self::from_bytes(id.0.into_bytes())
     }
 }
 
@@ -220,7 +223,7 @@ mod tests {
         let token = token();
         let text = token.expose();
         let upper = text.replacen(&token.id().to_string(), &token.id().to_string().to_uppercase(), 1);
-        let hyphenated = text.replacen(&token.id().to_string(), &token.id().as_uuid().hyphenated().to_string(), 1);
+        let hyphenated = text.replacen(&token.id().to_string(), &WriterId::from(token.id()).to_string(), 1);
         let shorter = &text[..text.len() - 1];
         let longer = format!("{}A", text.as_str());
         for text in ["", "hs1", "hs1..", "hs2.x.y", "hj1.e30.AAAA", &upper, &hyphenated, shorter, &longer] {

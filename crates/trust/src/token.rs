@@ -17,6 +17,8 @@ use hearth_model::{Bytes, ExecutionId, Scope, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::classify::Class;
+
 /// The version of the format, at the front of every token.
 const VERSION: &str = "hj1";
 
@@ -42,9 +44,16 @@ pub struct Claims {
     pub expires_at: Timestamp,
     /// How much the execution may write; `None` for no limit of its own.
     pub quota: Option<Bytes>,
+    /// How far the job is trusted: decides nothing here, the scopes do; for logs, and for how long artifacts are kept.
+    #[serde(default = "unknown")]
+    pub class: Class,
     /// The forge's number of the run that the job belongs to: its jobs share their artifacts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<u64>,
+}
+
+fn unknown() -> Class {
+    Class::Unknown
 }
 
 impl Claims {
@@ -180,6 +189,7 @@ mod tests {
             writes: Some(Scope::PullRequest(7)),
             expires_at: NOW + Millis::from_minutes(5),
             quota: Some(Bytes::mib(200)),
+            class: Class::PullRequest,
             run: Some(42),
         }
     }
@@ -263,11 +273,14 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_without_a_run_is_one_of_a_job_without_a_run() {
+    fn a_payload_may_lack_what_older_agents_do_not_say() {
         let claims = claims();
         let mut value = serde_json::to_value(&claims).unwrap();
-        value.as_object_mut().unwrap().remove("run");
-        assert_eq!(serde_json::from_value::<Claims>(value).unwrap(), Claims { run: None, ..claims });
+        for newer in ["run", "class"] {
+            value.as_object_mut().unwrap().remove(newer).unwrap();
+        }
+        let read = serde_json::from_value::<Claims>(value).unwrap();
+        assert_eq!(read, Claims { run: None, class: Class::Unknown, ..claims });
     }
 
     #[test]
