@@ -14,7 +14,7 @@ use anyhow::{Context, ensure};
 use clap::{Parser, ValueEnum};
 use hearth_host::clock::SystemClock;
 use hearth_model::{Clock, ExecutionId, Millis, Scope};
-use hearth_trust::{Claims, Signer, Token};
+use hearth_trust::{Claims, Class, Signer, Token};
 use objects::{Objects, digits, key};
 use tokio::task::{JoinSet, LocalSet};
 use wire::{Connection, Ping, Protocol};
@@ -126,6 +126,7 @@ fn token(key_file: &Path) -> anyhow::Result<Token> {
         writes: Some(Scope::Trusted),
         expires_at: now + Millis::from_minutes(60),
         quota: None,
+        class: Class::Trusted,
     };
     Ok(Signer::from_key(key).sign(&claims))
 }
