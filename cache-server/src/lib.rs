@@ -37,6 +37,7 @@ pub use access::{
 };
 pub use config::{Limits, NodeConfig, Ownership};
 pub use error::NodeError;
+pub use eviction::{ClassLimit, Retention};
 pub use far::{FarConfig, FarError, FarNode, ProbeError};
 pub use node::{IndexState, Node, NodeStatus, trim};
 pub use relay::{Backend, Relay, RelayCounts, RelayError};
