@@ -32,8 +32,8 @@ mod serve;
 mod settings;
 
 pub use access::{
-    AccessError, AccessFiles, Book, BookError, Groups, GroupsError, InvalidRealm, InvalidRight, Kind, Lists, Objects,
-    Rate, RealmPattern, Revocation, RevocationError, Revocations, Revoked, Right, Rights, StoredToken,
+    AccessError, AccessFiles, Book, BookError, Groups, GroupsError, InvalidKind, InvalidRealm, InvalidRight, Kind,
+    Lists, Objects, Rate, RealmPattern, Revocation, RevocationError, Revocations, Revoked, Right, Rights, StoredToken,
 };
 pub use config::{Limits, NodeConfig, Ownership};
 pub use error::NodeError;

@@ -32,6 +32,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Machine => "machine",
+            Self::Peer => "peer",
+            Self::Admin => "admin",
+        }
+    }
+
     pub fn usual_rights(self) -> Rights {
         match self {
             Self::Person => Rights::of(&[Right::Read, Right::List]),
@@ -42,14 +51,21 @@ impl Kind {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a kind of token; kinds are person, machine, peer and admin")]
+pub struct InvalidKind(String);
+
+impl FromStr for Kind {
+    type Err = InvalidKind;
+    fn from_str(text: &str) -> Result<Self, InvalidKind> {
+        let all = [Self::Person, Self::Machine, Self::Peer, Self::Admin];
+        all.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| InvalidKind(text.to_owned()))
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Person => "person",
-            Self::Machine => "machine",
-            Self::Peer => "peer",
-            Self::Admin => "admin",
-        })
+        f.write_str(self.as_str())
     }
 }
 

@@ -13,12 +13,14 @@ mod files;
 mod follow;
 mod gate;
 mod groups;
+#[cfg(test)]
+mod overlay_tests;
 mod quota;
 mod remembered;
 mod revoked;
 mod rights;
 
-pub use book::{Book, BookError, InvalidRealm, Kind, Rate, RealmPattern, StoredToken};
+pub use book::{Book, BookError, InvalidKind, InvalidRealm, Kind, Rate, RealmPattern, StoredToken};
 pub(crate) use caller::Caller;
 pub use files::{AccessError, AccessFiles, Lists};
 pub(crate) use follow::follow;

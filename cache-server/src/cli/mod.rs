@@ -1,6 +1,7 @@
 //! The command line: which commands there are and which room answers each. Prints errors with all their causes.
 
 mod config;
+mod token;
 
 use std::io;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use crate::environment::{Environment, LOG};
 use crate::serve::{self, ServeArgs};
 use crate::settings::{self, Settings, SettingsArgs};
 use config::ConfigCommand;
+use token::TokenCommand;
 
 /// How our lines begin.
 const PROGRAM: &str = "hearth-cache-server";
@@ -40,6 +42,8 @@ enum Command {
     Serve(ServeArgs),
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[command(subcommand)]
+    Token(TokenCommand),
 }
 
 /// Runs the command line of this process.
@@ -55,7 +59,7 @@ pub fn main() -> ExitCode {
     }
     let flags = match &cli.command {
         Command::Serve(args) => args.values(),
-        Command::Config(_) => Vec::new(),
+        Command::Config(_) | Command::Token(_) => Vec::new(),
     };
     match settings::load(&cli.settings, &flags, &environment) {
         Ok(settings) => match run(&cli.command, settings, &environment) {
@@ -79,6 +83,7 @@ fn run(command: &Command, settings: Settings, environment: &Environment) -> anyh
     telemetry::start(&log, &surroundings).context("cannot start logging")?;
     match command {
         Command::Serve(_) => Ok(runtime()?.block_on(serve::run(settings, environment))?),
+        Command::Token(command) => Ok(token::run(command, &settings, &mut io::stdout().lock())?),
         Command::Config(_) => Ok(()),
     }
 }

@@ -7,3 +7,4 @@ mod world;
 
 mod commands;
 mod life;
+mod tokens;

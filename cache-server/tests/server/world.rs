@@ -14,6 +14,8 @@ use crate::http::{self, Answer};
 
 /// Longer than anything takes here on a machine that is busy with other builds.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// An instant that no test lives to see.
+const LATER: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A directory for a server, its configuration, and everything that a test puts beside them.
@@ -132,13 +134,16 @@ impl Server {
     }
 
     pub(crate) fn token(&self, reads: &[Scope], writes: Option<Scope>) -> Token {
-        let now = Timestamp::from_millis(4_000_000_000_000);
+        self.token_of(ExecutionId::new(LATER), reads, writes)
+    }
+
+    pub(crate) fn token_of(&self, execution: ExecutionId, reads: &[Scope], writes: Option<Scope>) -> Token {
         self.signer().sign(&Claims {
-            execution: ExecutionId::new(now),
+            execution,
             repository: "github.com/acme/rocket".to_owned(),
             reads: reads.to_vec(),
             writes,
-            expires_at: now + Millis::from_minutes(60),
+            expires_at: LATER + Millis::from_minutes(60),
             quota: None,
             class: Class::Unknown,
             run: None,
