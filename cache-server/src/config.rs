@@ -25,6 +25,18 @@ pub struct NodeConfig {
     pub ownership: Ownership,
     /// Repositories that share what they trust.
     pub groups: Groups,
+    pub durability: Durability,
+}
+
+/// When what was stored reaches the disk. Whatever is chosen, a power cut can only lose objects: what it tore is a miss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// When the system thinks fit, usually within half a minute.
+    None,
+    /// Within [`Limits::sync`], behind the answers.
+    Batch,
+    /// Before the answer. Writes that come together share the wait.
+    Every,
 }
 
 /// Whether other nodes may have the directory open at the same time.
@@ -50,6 +62,7 @@ impl NodeConfig {
             limits: Limits::default(),
             ownership: Ownership::Alone,
             groups: Groups::default(),
+            durability: Durability::Batch,
         }
     }
 }
@@ -72,8 +85,12 @@ pub struct Limits {
     pub connections: usize,
     /// A stop waits this long for requests that are under way.
     pub stop: Duration,
-    /// An object's time of last use is written to disk at most this often.
+    /// Times of last use are written to disk this often.
     pub touch: Duration,
+    /// With [`Durability::Batch`], the longest that an object waits for reaching the disk.
+    pub sync: Duration,
+    /// The time in which everything on disk is checked once.
+    pub scrub: Duration,
 }
 
 impl Default for Limits {
@@ -87,6 +104,8 @@ impl Default for Limits {
             connections: 1024,
             stop: Duration::from_secs(5),
             touch: Duration::from_mins(5),
+            sync: Duration::from_secs(1),
+            scrub: Duration::from_hours(7 * 24),
         }
     }
 }

@@ -49,6 +49,9 @@ pub(crate) struct Counts {
     /// Requests without a token that is good here.
     pub(crate) refused: Count,
     pub(crate) corrupt: Count,
+    /// Records that were checked without anybody asking for them, and their bytes.
+    pub(crate) scrubbed: Count,
+    pub(crate) scrubbed_bytes: Count,
     pub(crate) evicted: Count,
     pub(crate) evicted_bytes: Count,
     /// Connections closed at once because there were too many.

@@ -63,6 +63,17 @@ impl ObjectKey {
         Ok(Self(format!("{}/{rest}", below.segment()).into()))
     }
 
+    /// A key that was one when it was stored.
+    pub(crate) fn stored(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether the key lies below a reserved segment.
+    pub(crate) fn is_reserved(&self) -> bool {
+        let first = self.0.split('/').next();
+        Reserved::ALL.iter().any(|own| first == Some(own.segment()))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -171,7 +182,7 @@ impl ObjectName {
         Self(*hasher.finalize().as_bytes())
     }
 
-    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
@@ -181,10 +192,6 @@ impl ObjectName {
 
     pub(crate) fn to_hex(self) -> blake3::Hash {
         blake3::Hash::from_bytes(self.0)
-    }
-
-    pub(crate) fn from_hex(text: &str) -> Option<Self> {
-        blake3::Hash::from_hex(text).ok().map(|hash| Self(*hash.as_bytes()))
     }
 }
 

@@ -5,8 +5,11 @@
 //! another may not read; an object served that is not, bit for bit, what was stored. What may happen: a miss.
 
 mod access;
-mod blobs;
+mod appender;
+mod book;
 mod breaker;
+#[cfg_attr(not(test), expect(dead_code, reason = "for the dialects and commands that come next"))]
+mod catalog;
 mod config;
 mod counts;
 mod disk;
@@ -22,7 +25,11 @@ mod node;
 mod reads;
 mod relay;
 mod secret;
+mod segments;
 mod store;
+#[cfg(test)]
+mod testing;
+mod upkeep;
 mod uploads;
 
 // The program, not the library that agents embed.
@@ -35,7 +42,7 @@ pub use access::{
     AccessError, AccessFiles, Book, BookError, Groups, GroupsError, InvalidKind, InvalidRealm, InvalidRight, Kind,
     Lists, Objects, Rate, RealmPattern, Revocation, RevocationError, Revocations, Revoked, Right, Rights, StoredToken,
 };
-pub use config::{Limits, NodeConfig, Ownership};
+pub use config::{Durability, Limits, NodeConfig, Ownership};
 pub use error::NodeError;
 pub use eviction::{ClassLimit, Retention};
 pub use far::{FarConfig, FarError, FarNode, ProbeError};

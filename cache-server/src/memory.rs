@@ -2,12 +2,13 @@
 //! It holds nothing that is not on disk, and whoever removes an object there must remove it here.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use hearth_model::Bytes as Size;
 
 use crate::keys::ObjectName;
+use crate::store::Info;
 
 /// An object in the pieces in which it was read.
 pub(crate) type Pieces = Vec<Bytes>;
@@ -31,6 +32,7 @@ struct State {
 
 #[derive(Debug)]
 struct Held {
+    info: Arc<Info>,
     pieces: Pieces,
     length: u64,
     turn: u64,
@@ -46,7 +48,7 @@ impl Memory {
         length <= self.capacity / 4 && self.capacity > 0
     }
 
-    pub(crate) fn get(&self, name: ObjectName) -> Option<Pieces> {
+    pub(crate) fn get(&self, name: ObjectName) -> Option<(Arc<Info>, Pieces)> {
         let mut state = self.state();
         let State { objects, order, turn, .. } = &mut *state;
         let held = objects.get_mut(&name)?;
@@ -54,10 +56,11 @@ impl Memory {
         order.remove(&held.turn);
         order.insert(*turn, name);
         held.turn = *turn;
-        Some(held.pieces.clone())
+        Some((Arc::clone(&held.info), held.pieces.clone()))
     }
 
-    pub(crate) fn insert(&self, name: ObjectName, pieces: Pieces) {
+    pub(crate) fn insert(&self, info: Arc<Info>, pieces: Pieces) {
+        let name = info.name;
         let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
         if !self.takes(length) {
             return;
@@ -67,7 +70,7 @@ impl Memory {
         state.turn += 1;
         let turn = state.turn;
         state.order.insert(turn, name);
-        state.objects.insert(name, Held { pieces, length, turn });
+        state.objects.insert(name, Held { info, pieces, length, turn });
         state.bytes += length;
         while state.bytes > self.capacity {
             let Some((_, oldest)) = state.order.first_key_value() else {
@@ -117,6 +120,17 @@ mod tests {
         ObjectName::from_bytes([n; 32])
     }
 
+    fn info(n: u8) -> Arc<Info> {
+        Arc::new(Info {
+            name: name(n),
+            length: 0,
+            writer: hearth_model::WriterId::from_bytes([n; 16]),
+            stored_at: hearth_model::Timestamp::from_millis(0),
+            cost_ms: 0,
+            attributes: "".into(),
+        })
+    }
+
     fn object(length: usize) -> Pieces {
         vec![Bytes::from(vec![0; length / 2]), Bytes::from(vec![0; length - length / 2])]
     }
@@ -125,10 +139,10 @@ mod tests {
     fn the_least_recently_used_goes_first() {
         let memory = Memory::new(Size(100));
         for n in 0..4 {
-            memory.insert(name(n), object(25));
+            memory.insert(info(n), object(25));
         }
         assert!(memory.get(name(0)).is_some());
-        memory.insert(name(4), object(25));
+        memory.insert(info(4), object(25));
         assert!(memory.get(name(1)).is_none());
         assert!(memory.get(name(0)).is_some());
         assert_eq!(memory.bytes(), Size(100));
@@ -137,18 +151,18 @@ mod tests {
     #[test]
     fn big_objects_and_a_tier_of_zero_take_nothing() {
         let memory = Memory::new(Size(100));
-        memory.insert(name(1), object(26));
+        memory.insert(info(1), object(26));
         assert!(memory.get(name(1)).is_none());
         let off = Memory::new(Size(0));
-        off.insert(name(1), object(0));
+        off.insert(info(1), object(0));
         assert!(off.get(name(1)).is_none());
     }
 
     #[test]
     fn a_replaced_and_a_removed_object_are_counted_once() {
         let memory = Memory::new(Size(100));
-        memory.insert(name(1), object(20));
-        memory.insert(name(1), object(10));
+        memory.insert(info(1), object(20));
+        memory.insert(info(1), object(10));
         assert_eq!(memory.bytes(), Size(10));
         memory.remove(name(1));
         memory.remove(name(1));
@@ -158,7 +172,7 @@ mod tests {
     #[test]
     fn a_resting_node_gives_its_memory_back() {
         let memory = Memory::new(Size(100));
-        memory.insert(name(1), object(20));
+        memory.insert(info(1), object(20));
         memory.rest();
         assert_eq!(memory.bytes(), Size(20), "asked since the last call");
         memory.rest();

@@ -52,14 +52,14 @@ impl Collector for NodeCollector {
         page.register("cache_received_bytes", "Bytes of objects received", received)?;
         let sent = Counter(store.traffic.sent.get());
         page.register("cache_sent_bytes", "Bytes of objects sent", sent)?;
-        page.register("cache_stored_objects", "Objects on disk", Gauge(store.index.objects()))?;
-        let stored = Gauge(store.index.bytes().0);
+        page.register("cache_stored_objects", "Objects on disk", Gauge(store.book.index.objects()))?;
+        let stored = Gauge(store.book.shelf.on_disk());
         page.register("cache_stored_bytes", "Disk space that the objects take", stored)?;
         let budget = Gauge(store.config.budget.0);
         page.register("cache_budget_bytes", "Disk space that the objects may take", budget)?;
         let memory = Gauge(store.memory.bytes().0);
         page.register("cache_memory_bytes", "Bytes of objects held in memory", memory)?;
-        let complete = Gauge(u64::from(store.index.is_complete()));
+        let complete = Gauge(u64::from(store.is_complete()));
         page.register("cache_index_complete", "1 once everything on disk is counted", complete)
     }
 }

@@ -24,8 +24,9 @@ use crate::http::server::{self, Service, StopSender, stop_pair};
 use crate::http::webdav::{self, Around, Objects, Removal};
 use crate::keys::{ObjectKey, ObjectName};
 use crate::metrics::NodeCollector;
-use crate::reads::{Found, Nothing, find, measure};
+use crate::reads::{Found, Nothing, Part, find, measure};
 use crate::store::Store;
+use crate::upkeep::{keep_synced, look_after, look_after_once};
 use crate::uploads::{Taken, receive};
 
 /// One cache node. Clones are the same node.
@@ -82,7 +83,10 @@ pub async fn trim(mut config: NodeConfig, clock: Arc<dyn Clock>) -> Result<(), N
     let root = config.root.clone();
     let opened = tokio::task::spawn_blocking(move || Store::open(config, clock)).await;
     let store = opened.map_err(|cause| NodeError::Directory { path: root, cause: cause.into() })??;
-    keep_house_once(&Arc::new(store)).await;
+    let store = Arc::new(store);
+    look_after_once(&store).await;
+    keep_house_once(&store).await;
+    store.finish().await;
     Ok(())
 }
 
@@ -99,6 +103,8 @@ impl Node {
         let (gate, store) = opened.map_err(|cause| NodeError::Directory { path: root, cause: cause.into() })??;
         let (gate, store) = (Arc::new(gate), Arc::new(store));
         let mut housekeeping = JoinSet::new();
+        housekeeping.spawn(look_after(Arc::clone(&store)));
+        housekeeping.spawn(keep_synced(Arc::clone(&store)));
         housekeeping.spawn(keep_house(Arc::clone(&store)));
         housekeeping.spawn(follow(Arc::clone(&gate), Arc::clone(&store)));
         let (stop, _) = stop_pair();
@@ -132,11 +138,11 @@ impl Node {
         let failed = [&counts.too_large, &counts.no_room, &counts.slow_writes, &counts.aborted];
         let failed = failed.iter().map(|count| count.get()).sum();
         NodeStatus {
-            objects: store.index.objects(),
-            bytes: store.index.bytes(),
+            objects: store.book.index.objects(),
+            bytes: Bytes(store.book.shelf.on_disk()),
             budget: store.config.budget,
             memory: store.memory.bytes(),
-            index: if store.index.is_complete() { IndexState::Complete } else { IndexState::Loading },
+            index: if store.is_complete() { IndexState::Complete } else { IndexState::Loading },
             hits: counts.hits.get(),
             misses: counts.misses.get(),
             puts: taken.iter().map(|count| count.get()).sum::<u64>() + failed,
@@ -166,6 +172,7 @@ impl Node {
         };
         housekeeping.shutdown().await;
         let store = &self.inner.store;
+        store.finish().await;
         if store.disk.settle(&mut Patience::new(store.config.limits.stop)).await.is_err() {
             warn!("the disk was still busy at the end of the stop");
         }
@@ -262,13 +269,12 @@ impl NodeObjects {
     async fn remove_object(&self, name: ObjectName) -> Removal {
         let mut patience = Patience::new(self.store.config.limits.write);
         let on = Arc::clone(&self.store);
-        let removed =
-            self.store.disk.run(&mut patience, move || on.open_first(&[name]).is_some() && on.remove(name).is_ok());
+        let removed = self.store.disk.run(&mut patience, move || on.remove(name));
         if removed.await == Ok(true) { Removal::Removed } else { Removal::Absent }
     }
 
     pub(crate) async fn find(&self, key: &ObjectKey) -> Option<Found> {
-        self.count_read(find(&self.store, &self.caller, key).await)
+        self.count_read(find(&self.store, &self.caller, key, Part::Whole).await)
     }
 }
 

@@ -1,30 +1,34 @@
-//! Everything a node keeps, in one place: files, index, memory, counts, clock. Owns the rules that tie them together:
-//! an object that goes, goes everywhere; an object that is read is touched; space is asked for before it is used.
+//! Everything a node keeps, in one place: the book of its objects, memory, counts, clock. Owns the rules that tie them
+//! together: an object that goes, goes everywhere; an object that is read is touched; space is asked for before it is used.
 
-use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hearth_model::{Bytes, Clock, Timestamp};
+use bytes::Bytes as Data;
+use hearth_model::{Bytes, Clock, Timestamp, WriterId};
 use tokio::sync::Notify;
 use tracing::warn;
 
 use crate::access::{Accounts, Caller, OverQuota};
-use crate::blobs::{BlobFiles, ReadError, VerifiedReader};
-use crate::config::NodeConfig;
+use crate::appender::Appender;
+use crate::book::Book;
+use crate::config::{Durability, NodeConfig};
 use crate::counts::{Counts, Traffic};
 use crate::disk::Disk;
 use crate::error::NodeError;
 use crate::eviction::Watermarks;
-use crate::index::{Index, Note, Reservation};
+use crate::index::{Entry, Fact, Place, USES};
 use crate::keys::ObjectName;
 use crate::memory::Memory;
+use crate::segments::{ReadError, RecordReader, Source, Step};
 
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) config: NodeConfig,
-    pub(crate) files: BlobFiles,
-    pub(crate) index: Index,
+    pub(crate) book: Arc<Book>,
+    pub(crate) appender: Appender,
     pub(crate) memory: Memory,
     pub(crate) disk: Disk,
     pub(crate) counts: Counts,
@@ -37,12 +41,42 @@ pub(crate) struct Store {
     accounts: Accounts,
 }
 
+/// An object that was found, its first piece checked.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) info: Arc<Info>,
+    /// What of its bytes is read.
+    pub(crate) range: Range<u64>,
+    pub(crate) reader: RecordReader,
+    pub(crate) first: Data,
+}
+
+/// What is known of an object besides its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Info {
+    pub(crate) name: ObjectName,
+    pub(crate) length: u64,
+    pub(crate) writer: WriterId,
+    pub(crate) stored_at: Timestamp,
+    /// How long its maker took to make it, as far as that was known when it was stored.
+    pub(crate) cost_ms: u32,
+    /// What the dialect that stored it wrote down with it.
+    pub(crate) attributes: Box<str>,
+}
+
 impl Store {
     pub(crate) fn open(config: NodeConfig, clock: Arc<dyn Clock>) -> Result<Self, NodeError> {
-        let files = BlobFiles::open(&config.root, config.ownership)?;
+        let book = Arc::new(Book::open(&config)?);
+        let at = |path: &PathBuf| {
+            let path = path.clone();
+            move |cause| NodeError::Directory { path, cause }
+        };
+        let uploads = config.root.join("uploads");
+        std::fs::create_dir_all(&uploads).map_err(at(&uploads))?;
+        let appender = Appender::start(Arc::clone(&book)).map_err(at(&config.root))?;
         Ok(Self {
-            files,
-            index: Index::default(),
+            book,
+            appender,
             memory: Memory::new(config.memory),
             disk: Disk::default(),
             counts: Counts::default(),
@@ -56,82 +90,135 @@ impl Store {
         })
     }
 
-    /// Opens the first of `names` that holds a good object. Blocks.
-    pub(crate) fn open_first(&self, names: &[ObjectName]) -> Option<(ObjectName, VerifiedReader)> {
-        names.iter().find_map(|name| {
-            let opened = match self.files.open_object(*name) {
-                Ok(Some(file)) => VerifiedReader::open(file, *name),
-                Ok(None) => {
-                    // Somebody removed the file behind our back.
-                    self.index.remove(*name);
-                    return None;
-                }
-                Err(cause) => Err(ReadError::Io(cause)),
-            };
-            match opened {
-                Ok(reader) => Some((*name, reader)),
-                Err(error) => {
-                    self.unreadable(*name, &error);
-                    None
-                }
+    /// Nothing more is taken in: what was is written, and on disk if it is to be.
+    pub(crate) async fn finish(self: &Arc<Self>) {
+        let on = Arc::clone(self);
+        let end = move || {
+            on.note_uses();
+            on.appender.stop();
+            if on.config.durability == Durability::None { Ok(()) } else { on.book.sync() }
+        };
+        if let Some(Err(error)) = self.disk.at_leisure(end).await {
+            warn!(error = %error, "cannot have the last objects reach the disk");
+        }
+    }
+
+    /// Writes down what was used since the last time. Blocks.
+    pub(crate) fn note_uses(&self) {
+        let uses = self.book.index.take_uses();
+        let facts = uses.chunks(USES).map(|uses| Fact::Used(uses.to_vec())).collect::<Vec<_>>();
+        if !facts.is_empty() {
+            self.appender.tell(facts);
+        }
+    }
+
+    /// Whether a name that the index does not have is nowhere.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.book.index.is_loaded() && self.book.is_alone()
+    }
+
+    /// Opens the first of `names` that holds a good object. Blocks, unless only memory is asked.
+    pub(crate) fn open_first(
+        &self,
+        names: &[ObjectName],
+        wanted: impl Fn(u64) -> Range<u64>,
+        source: Source,
+    ) -> Step<Option<Opened>> {
+        for name in names {
+            let Some(entry) = self.book.index.get(*name) else { continue };
+            match self.open_record(&entry, &wanted, source) {
+                Ok(Step::Done(opened)) => return Step::Done(Some(opened)),
+                Ok(Step::WouldWait) => return Step::WouldWait,
+                // To remove it takes writing.
+                Err(_) if source == Source::Memory => return Step::WouldWait,
+                Err(error) => self.unreadable(&entry, &error),
             }
-        })
+        }
+        Step::Done(None)
+    }
+
+    fn open_record(
+        &self,
+        entry: &Entry,
+        wanted: &impl Fn(u64) -> Range<u64>,
+        source: Source,
+    ) -> Result<Step<Opened>, ReadError> {
+        let record = self.book.record(entry).ok_or(ReadError::Gone)?;
+        let file = self.book.shelf.file(&record.segment)?;
+        let range = wanted(record.layout.length);
+        let (head, reader, first) = match record.open(&file, range.clone(), source)? {
+            Step::Done(opened) => opened,
+            Step::WouldWait => return Ok(Step::WouldWait),
+        };
+        let info = Arc::new(Info {
+            name: record.name,
+            length: head.length,
+            writer: head.writer,
+            stored_at: head.stored_at,
+            cost_ms: entry.cost_ms(),
+            attributes: head.attributes,
+        });
+        Ok(Step::Done(Opened { info, range, reader, first }))
     }
 
     /// A damaged object is removed, so that the next build stores a good one. Blocks.
-    pub(crate) fn unreadable(&self, name: ObjectName, error: &ReadError) {
+    pub(crate) fn unreadable(&self, entry: &Entry, error: &ReadError) {
+        let name = entry.name();
         let object = name.to_hex();
+        self.book.learn_from_others();
+        if self.book.index.get(name).is_none_or(|now| now.place() != entry.place()) {
+            // Removed or moved while it was read, which is no damage.
+            return;
+        }
         match error {
             ReadError::Damaged(_) => {
                 self.counts.corrupt.one();
                 warn!(cache.object = %object, "removed a damaged object");
-                if let Err(error) = self.remove(name) {
-                    warn!(cache.object = %object, error = %error, "cannot remove a damaged object");
-                }
+                self.remove_at(name, Some(entry.place()));
             }
+            ReadError::Gone if self.book.is_there() => drop(self.remove_at(name, Some(entry.place()))),
+            ReadError::Gone => warn!("the cache directory is not there"),
             ReadError::Io(cause) => warn!(cache.object = %object, error = %cause, "cannot read an object"),
         }
     }
 
-    /// Blocks.
-    pub(crate) fn remove(&self, name: ObjectName) -> io::Result<()> {
-        self.memory.remove(name);
-        self.files.remove(name)?;
-        self.index.remove(name);
-        Ok(())
+    /// Removes an object for good; says whether there was one. Blocks.
+    pub(crate) fn remove(&self, name: ObjectName) -> bool {
+        self.remove_at(name, None)
     }
 
-    /// An object was put in place.
-    pub(crate) fn filed(&self, name: ObjectName, file_size: u64, now: Timestamp) {
+    fn remove_at(&self, name: ObjectName, place: Option<Place>) -> bool {
+        let Some(entry) = self.book.index.remove(name, place) else { return false };
         self.memory.remove(name);
-        self.index.insert(name, file_size, now);
-        if self.index.bytes() > self.marks.high {
+        let place = entry.place();
+        if let Some(site) = self.book.site(place) {
+            self.appender.tell(vec![Fact::Removed { site, name }]);
+        }
+        self.book.lost(place);
+        true
+    }
+
+    /// Objects were added: maybe more than should be.
+    pub(crate) fn filed(&self) {
+        if Bytes(self.book.shelf.on_disk()) > self.marks.high {
             self.eviction_bell.notify_one();
         }
     }
 
-    /// Notes that an object was read; says whether the disk should be told.
-    pub(crate) fn touch(&self, name: ObjectName) -> Note {
-        self.index.touch(name, self.clock.now(), self.config.limits.touch)
-    }
-
-    /// Blocks.
-    pub(crate) fn note_use(&self, name: ObjectName) {
-        if let Err(error) = self.files.note_use(name, self.clock.now())
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            warn!(cache.object = %name.to_hex(), error = %error, "cannot note the use of an object");
-        }
+    /// Notes that an object was read.
+    pub(crate) fn touch(&self, name: ObjectName) {
+        self.book.index.touch(name, self.clock.now());
     }
 
     /// Sets space aside within the budget.
-    pub(crate) fn reserve(&self, file_size: u64) -> Option<Reservation<'_>> {
-        self.index.reserve(file_size, self.config.budget)
+    pub(crate) fn reserve(&self, size: u64) -> Option<Reservation> {
+        let mut reservation = Reservation { book: Arc::clone(&self.book), budget: self.config.budget, size: 0 };
+        reservation.grow(size).then_some(reservation)
     }
 
     /// An upload found no room. It is declined, but the next one should find some.
-    pub(crate) fn ask_for_room(&self, file_size: u64) {
-        self.wanted.fetch_max(file_size, Ordering::Relaxed);
+    pub(crate) fn ask_for_room(&self, size: u64) {
+        self.wanted.fetch_max(size, Ordering::Relaxed);
         self.eviction_bell.notify_one();
     }
 
@@ -140,15 +227,32 @@ impl Store {
         Bytes(self.wanted.swap(0, Ordering::Relaxed))
     }
 
-    /// What the file system lacks so that `more` bytes fit beside the reserve. Blocks.
-    pub(crate) fn short_of(&self, more: u64) -> io::Result<Bytes> {
-        let wanted = Bytes(self.config.free_reserve.0.saturating_add(more));
-        Ok(wanted.saturating_sub(self.files.available()?))
-    }
-
     /// Takes `length` from what the caller may still write.
     pub(crate) fn take_allowance(&self, caller: &Caller, length: u64) -> Result<(), OverQuota> {
         let Some(quota) = caller.quota else { return Ok(()) };
         self.accounts.take(caller.writer, quota, length, self.clock.now())
+    }
+}
+
+/// Room set aside for one upload; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    book: Arc<Book>,
+    budget: Bytes,
+    size: u64,
+}
+
+impl Reservation {
+    /// Sets aside more, if it is to be had.
+    pub(crate) fn grow(&mut self, more: u64) -> bool {
+        let grown = self.book.index.set_aside(more, self.book.shelf.on_disk(), self.budget);
+        self.size += if grown { more } else { 0 };
+        grown
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.book.index.release(self.size);
     }
 }

@@ -71,6 +71,10 @@ mod tests {
                 used: Timestamp::from_millis(*used),
                 name: ObjectName::from_bytes([u8::try_from(n).unwrap(); 32]),
                 on_disk: Bytes(*size),
+                stored: Timestamp::from_millis(0),
+                cost_ms: 0,
+                reads: 0,
+                pinned: false,
             }).collect();
             let stored: Bytes = candidates.iter().map(|c| c.on_disk).sum();
             let going = to_evict(candidates.clone(), stored, Bytes(target));

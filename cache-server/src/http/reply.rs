@@ -14,7 +14,7 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 
 use crate::counts::Traffic;
 use crate::far::FarStream;
-use crate::reads::{Broken, Found, ObjectStream};
+use crate::reads::{Broken, Found, FoundBody, ObjectStream};
 
 pub(crate) type Reply = Response<ReplyBody>;
 
@@ -42,9 +42,9 @@ impl ReplyBody {
 
     pub(crate) fn found(found: Found, traffic: Arc<Traffic>) -> Self {
         Self {
-            content: match found {
-                Found::Here(pieces) => Content::pieces(pieces),
-                Found::Streaming(stream) => Content::Object(stream),
+            content: match found.body {
+                FoundBody::Here(pieces) => Content::pieces(pieces),
+                FoundBody::Streaming(stream) => Content::Object(stream),
             },
             traffic: Some(traffic),
         }

@@ -90,11 +90,11 @@ async fn a_disk_that_fills_up_during_a_write_declines_it() {
     );
     raw.send(head.as_bytes()).await;
     raw.send(&sent[..400_000]).await;
-    world.until(|_| !world.unfinished().is_empty()).await;
+    world.until(|status| status.bytes > Bytes(2_000_000)).await;
     disk.fill();
     raw.send(&sent[400_000..]).await;
     assert_eq!(raw.status().await, Some(507));
-    assert!(world.unfinished().is_empty() && world.objects().is_empty());
+    assert!(world.unfinished().is_empty() && world.objects() == 0);
     assert_eq!(world.get(&key(1), &token).await.status, 404);
     world.stop().await;
 }

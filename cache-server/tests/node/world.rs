@@ -124,9 +124,15 @@ impl World {
     }
 
     /// Stops the node and opens its directory again.
-    pub(crate) async fn restart(mut self, change: impl FnOnce(&mut NodeConfig)) -> Self {
+    pub(crate) async fn restart(self, change: impl FnOnce(&mut NodeConfig)) -> Self {
+        self.restart_after(|| {}, change).await
+    }
+
+    /// The same, and something happens in between.
+    pub(crate) async fn restart_after(mut self, what: impl FnOnce(), change: impl FnOnce(&mut NodeConfig)) -> Self {
         let (root, now, dir) = (self.root.clone(), self.clock.now(), self.dir.take());
         self.stop().await;
+        what();
         let world = Self::at(&root, ManualClock::at(now), change).await;
         Self { dir, ..world }
     }
@@ -170,10 +176,28 @@ impl World {
         self.until(|status| status.index == IndexState::Complete).await
     }
 
-    /// The files of all objects.
-    pub(crate) fn objects(&self) -> Vec<PathBuf> {
-        let shelves = std::fs::read_dir(self.root.join("objects")).unwrap();
-        shelves.flat_map(|shelf| files_in(&shelf.unwrap().path())).collect()
+    /// How many objects there are.
+    pub(crate) fn objects(&self) -> u64 {
+        self.node.status().objects
+    }
+
+    /// The segments.
+    pub(crate) fn segments(&self) -> Vec<PathBuf> {
+        files_in(&self.root.join("segments"))
+    }
+
+    pub(crate) fn logs(&self) -> Vec<PathBuf> {
+        files_in(&self.root.join("log"))
+    }
+
+    /// The one segment in which these bytes lie, and where.
+    pub(crate) fn find(&self, bytes: &[u8]) -> (PathBuf, usize) {
+        let at = |path: &PathBuf| {
+            let segment = std::fs::read(path).unwrap();
+            let begin = &bytes[..bytes.len().min(32)];
+            segment.windows(begin.len()).position(|window| window == begin)
+        };
+        self.segments().into_iter().find_map(|path| at(&path).map(|at| (path, at))).unwrap()
     }
 
     pub(crate) fn unfinished(&self) -> Vec<PathBuf> {

@@ -4,6 +4,7 @@
 pub mod cgroups;
 pub mod clock;
 pub mod clones;
+pub mod files;
 pub mod guard;
 pub mod lock;
 pub mod memory;

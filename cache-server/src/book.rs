@@ -1,0 +1,329 @@
+//! Segments, index and logs, and what holds between them: a record counts as alive in its segment exactly while the index
+//! has it; a segment without live records goes; what others write to the same directory is learned from their logs. Used
+//! by the appender and by everything that reads and removes.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hearth_host::lock::FileLock;
+use hearth_model::{Bytes, WriterId};
+use tokio::sync::Notify;
+use tracing::warn;
+
+use crate::appender::Ready;
+use crate::config::{Durability, NodeConfig, Ownership};
+use crate::error::NodeError;
+use crate::index::{Added, Entry, Fact, Index, Insertion, Logs, Place, Read, Site};
+use crate::keys::ObjectName;
+use crate::segments::{ReadError, Record, SOLE, Segment, Shelf, Source, Step};
+
+/// The biggest segment of many records, and the smallest.
+const FULL: Bytes = Bytes::mib(256);
+const SMALL: Bytes = Bytes(2 * SOLE);
+/// A directory's budget is at least this many segments.
+const SEGMENTS: u64 = 64;
+
+#[derive(Debug)]
+pub(crate) struct Book {
+    pub(crate) shelf: Shelf,
+    pub(crate) index: Index,
+    pub(crate) logs: Logs,
+    pub(crate) durability: Durability,
+    /// Rung when something was written that is not synced.
+    pub(crate) unsynced: Notify,
+    /// Segments that have been written to since the last sync.
+    dirty: Mutex<HashMap<u32, Arc<Segment>>>,
+    /// Removals of records that no log has told of yet: logs are read in any order.
+    removed: Mutex<HashSet<Site>>,
+    /// Nobody else writes to the directory.
+    alone: AtomicBool,
+    locks: Locks,
+    root: PathBuf,
+    /// How much of the file system is left to others.
+    free_reserve: Bytes,
+}
+
+#[derive(Debug)]
+struct Locks {
+    /// Two nodes that both keep accounts would undo each other's.
+    _house: Option<FileLock>,
+    /// Of all that write.
+    writers: Mutex<Option<FileLock>>,
+    path: PathBuf,
+}
+
+impl Book {
+    /// Makes the directories and takes the locks. Jobs that share the directory keep nobody from opening it.
+    pub(crate) fn open(config: &NodeConfig) -> Result<Self, NodeError> {
+        let root = &config.root;
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |cause| NodeError::Directory { path, cause }
+        };
+        std::fs::create_dir_all(root).map_err(at(root))?;
+        let (house_path, lock_path) = (root.join("house"), root.join("lock"));
+        let in_use = || NodeError::InUse { path: root.clone() };
+        let (house, writers) = match config.ownership {
+            Ownership::Alone => {
+                let house = FileLock::try_exclusive(&house_path).map_err(at(&house_path))?.ok_or_else(in_use)?;
+                (Some(house), FileLock::try_exclusive(&lock_path).map_err(at(&lock_path))?)
+            }
+            Ownership::Shared => {
+                let lock = FileLock::try_shared(&lock_path).map_err(at(&lock_path))?;
+                (None, Some(lock.ok_or_else(in_use)?))
+            }
+        };
+        let alone = config.ownership == Ownership::Alone && writers.is_some();
+        let owner = getrandom::u32().map_err(|error| at(root)(io::Error::other(error)))?;
+        let full = Bytes((config.budget.0 / SEGMENTS).clamp(SMALL.0, FULL.0));
+        let (segments, logs) = (root.join("segments"), root.join("log"));
+        Ok(Self {
+            shelf: Shelf::open(segments.clone(), owner, full).map_err(at(&segments))?,
+            index: Index::default(),
+            logs: Logs::open(logs.clone(), owner).map_err(at(&logs))?,
+            durability: config.durability,
+            unsynced: Notify::new(),
+            dirty: Mutex::default(),
+            removed: Mutex::default(),
+            alone: AtomicBool::new(alone),
+            locks: Locks { _house: house, writers: Mutex::new(writers), path: lock_path },
+            root: root.clone(),
+            free_reserve: config.free_reserve,
+        })
+    }
+
+    /// Whether nobody shares the directory with the node that keeps it; once that is so, it stays so.
+    pub(crate) fn be_alone(&self) -> io::Result<bool> {
+        let mut writers = lock(&self.locks.writers);
+        if writers.is_none() {
+            *writers = FileLock::try_exclusive(&self.locks.path)?;
+            if writers.is_some() {
+                drop(writers);
+                // What the others wrote last.
+                self.learn_from_others();
+                self.alone.store(true, Ordering::Release);
+            }
+        }
+        Ok(self.is_alone())
+    }
+
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone.load(Ordering::Acquire)
+    }
+
+    /// What the file system lacks so that `more` bytes fit beside the reserve. Blocks.
+    pub(crate) fn short_of(&self, more: u64) -> io::Result<Bytes> {
+        let wanted = Bytes(self.free_reserve.0.saturating_add(more));
+        Ok(wanted.saturating_sub(hearth_host::space::of(&self.root)?.available))
+    }
+
+    /// Whether the directory is there at all: a disk that is not mounted has lost nothing. Blocks.
+    pub(crate) fn is_there(&self) -> bool {
+        self.locks.path.exists()
+    }
+
+    /// Learns everything that the logs say. Blocks.
+    pub(crate) fn load(&self) -> io::Result<Read> {
+        let read = self.logs.read_others(|fact| self.learn(fact))?;
+        lock(&self.removed).clear();
+        Ok(read)
+    }
+
+    /// Learns what others have written since the last time. Blocks.
+    pub(crate) fn learn_from_others(&self) {
+        if self.is_alone() {
+            return;
+        }
+        if let Err(error) = self.logs.read_others(|fact| self.learn(fact)) {
+            warn!(error = %error, "cannot read the logs of others in the cache directory");
+        }
+    }
+
+    fn learn(&self, fact: Fact) {
+        match fact {
+            Fact::Added(added) => self.learn_of(&added),
+            Fact::Removed { site, name } => self.learn_of_removal(site, name),
+            Fact::Moved { from, to } => {
+                self.learn_of_removal(from, to.name);
+                self.learn_of(&to);
+            }
+            Fact::Used(uses) => uses.into_iter().for_each(|(name, at)| self.index.set_used(name, at)),
+            Fact::Pinned { name, pinned } => drop(self.index.set_pinned(name, pinned)),
+            Fact::Cost { name, cost_ms } => drop(self.index.set_cost(name, cost_ms)),
+            Fact::Diverged(_) => {}
+        }
+    }
+
+    /// Somebody's record. Of two of one name, everybody keeps the same.
+    pub(crate) fn learn_of(&self, added: &Added) {
+        // A segment that is not there, or cannot be looked at, has no records.
+        let Some(segment) = self.segment(added.site) else { return };
+        segment.mark_told_of();
+        let size = added.layout.size();
+        let fits = u64::from(added.site.offset).checked_add(size).is_some_and(|end| self.shelf.reaches(&segment, end));
+        if !fits || lock(&self.removed).remove(&added.site) {
+            return;
+        }
+        segment.gain(size);
+        match self.index.insert(added, segment.slot) {
+            Insertion::New => {}
+            Insertion::Known => segment.lose(size),
+            Insertion::Taken(place) => {
+                let known = self.index.get(added.name).map(|entry| entry.stored());
+                let known = (known, self.site(place).map(|site| (site.segment, site.offset)));
+                let told = Entry::new(added.name, place, added.stored_at, 0).stored();
+                let told = (Some(told), Some((added.site.segment, added.site.offset)));
+                if told < known && self.index.remove(added.name, Some(place)).is_some() {
+                    self.lost(place);
+                    self.index.insert(added, segment.slot);
+                } else {
+                    segment.lose(size);
+                }
+            }
+        }
+    }
+
+    fn learn_of_removal(&self, site: Site, name: ObjectName) {
+        let place = self.segment(site).and_then(|segment| {
+            segment.mark_told_of();
+            let entry = self.index.get(name).map(|entry| entry.place());
+            entry.filter(|place| (place.slot, place.offset) == (segment.slot, site.offset))
+        });
+        match place {
+            Some(place) if self.index.remove(name, Some(place)).is_some() => {
+                if let Some(segment) = self.shelf.get(place.slot) {
+                    segment.lose(place.layout.size());
+                }
+            }
+            _ => drop(lock(&self.removed).insert(site)),
+        }
+    }
+
+    fn segment(&self, site: Site) -> Option<Arc<Segment>> {
+        let slot = self.shelf.slot_of(site.segment).unwrap_or_else(|error| {
+            warn!(cache.segment = %site.segment, error = %error, "cannot look at a segment");
+            None
+        })?;
+        self.shelf.get(slot)
+    }
+
+    /// Where a place is, as a log says it.
+    pub(crate) fn site(&self, place: Place) -> Option<Site> {
+        let segment = self.shelf.get(place.slot)?;
+        Some(Site { segment: segment.id, offset: place.offset })
+    }
+
+    /// The record of an object.
+    pub(crate) fn record(&self, entry: &Entry) -> Option<Record> {
+        let place = entry.place();
+        let segment = self.shelf.get(place.slot)?;
+        Some(Record { name: entry.name(), segment, offset: u64::from(place.offset), layout: place.layout })
+    }
+
+    /// What the name holds: who stored it, and whether the bytes are the same. `None` when nothing good is there. Blocks.
+    pub(crate) fn compare(&self, ready: &Ready) -> Option<(WriterId, bool)> {
+        let Added { name, layout, .. } = ready.added;
+        let entry = self.index.get(name)?;
+        let read = || -> Result<_, ReadError> {
+            let record = self.record(&entry).ok_or(ReadError::Gone)?;
+            let file = self.shelf.file(&record.segment)?;
+            match (record.head(&file, Source::Disk)?, record.hashes(&file, Source::Disk)?) {
+                (Step::Done(head), Step::Done(hashes)) => Ok((head.writer, head.length, hashes)),
+                _ => Err(ReadError::Gone),
+            }
+        };
+        match read() {
+            Ok((writer, length, hashes)) => Some((writer, length == layout.length && hashes == ready.hashes)),
+            Err(error) => {
+                // What cannot be read does not keep others from storing.
+                warn!(cache.object = %name.to_hex(), error = %error, "replaced an unreadable object");
+                self.remove(name, Some(entry.place()));
+                None
+            }
+        }
+    }
+
+    /// Takes an object out of the index and writes that down. Only for the appender's thread. Blocks.
+    fn remove(&self, name: ObjectName, place: Option<Place>) {
+        let Some(entry) = self.index.remove(name, place) else { return };
+        let place = entry.place();
+        if let Some(site) = self.site(place) {
+            self.write_down(&Fact::Removed { site, name });
+        }
+        self.lost(place);
+    }
+
+    /// A record that the log has, and nobody may have. Only for the appender's thread. Blocks.
+    pub(crate) fn deny(&self, added: &Added) {
+        self.write_down(&Fact::Removed { site: added.site, name: added.name });
+    }
+
+    fn write_down(&self, fact: &Fact) {
+        let mut bytes = Vec::new();
+        fact.encode(&mut bytes);
+        if let Err(error) = self.logs.append_surely(&bytes) {
+            warn!(error = %error, "cannot write to the index log yet");
+        }
+    }
+
+    /// The record at `place` counts no more. Its room comes back as far as possible. Blocks.
+    pub(crate) fn lost(&self, place: Place) {
+        let Some(segment) = self.shelf.get(place.slot) else { return };
+        segment.lose(place.layout.size());
+        let result = if self.is_alone() && segment.is_spent() {
+            self.shelf.remove(&segment)
+        } else {
+            self.shelf.bury(&segment, u64::from(place.offset), place.layout.size())
+        };
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.shelf.forget(&segment),
+            Err(error) => warn!(cache.segment = %segment.id, error = %error, "cannot give room back"),
+            Ok(()) => {}
+        }
+    }
+
+    /// A segment was written to.
+    pub(crate) fn touched(&self, segment: &Arc<Segment>) {
+        lock(&self.dirty).insert(segment.slot, Arc::clone(segment));
+    }
+
+    /// Something was written.
+    pub(crate) fn written(&self) {
+        if self.durability == Durability::Batch {
+            self.unsynced.notify_one();
+        }
+    }
+
+    /// A record was copied elsewhere; its old room comes back with its whole segment, once the copy is on disk.
+    pub(crate) fn moved(&self, from: Place) {
+        if let Some(segment) = self.shelf.get(from.slot) {
+            segment.lose(from.layout.size());
+        }
+    }
+
+    /// Has all bytes that were written reach the disk. Blocks.
+    pub(crate) fn sync_segments(&self) -> io::Result<()> {
+        let dirty = std::mem::take(&mut *lock(&self.dirty));
+        for segment in dirty.into_values() {
+            match self.shelf.file(&segment).and_then(|file| file.sync_data()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Has everything that was written reach the disk. Blocks.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.sync_segments()?;
+        self.logs.sync()
+    }
+}
+
+/// What is behind these locks is sound after every statement, so a poisoned one is as good as a whole one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

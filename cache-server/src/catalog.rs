@@ -1,0 +1,181 @@
+//! What a store holds, for those who list, look up and clean: by name from memory, by prefix from memory where keys are
+//! kept in order, and everything else by going through the log on disk, whose length and not the number of objects in
+//! memory sets the price.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use hearth_model::{Scope, Timestamp, WriterId};
+
+use crate::index::{Added, Divergence, Fact, Usage};
+use crate::keys::{Address, ObjectKey, ObjectName, Space};
+use crate::store::Store;
+
+/// Objects removed between two looks at whether somebody else needs the disk.
+const BATCH: usize = 1024;
+
+/// An object in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) address: Address,
+    pub(crate) name: ObjectName,
+    pub(crate) length: u64,
+    pub(crate) writer: WriterId,
+    pub(crate) stored_at: Timestamp,
+    pub(crate) used_at: Timestamp,
+    pub(crate) cost_ms: u32,
+    pub(crate) pinned: bool,
+}
+
+/// Which objects are meant: those for which everything that is said holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Filter {
+    pub(crate) realm: Option<Arc<str>>,
+    pub(crate) scope: Option<Scope>,
+    pub(crate) key_prefix: Option<String>,
+    pub(crate) writer: Option<WriterId>,
+    /// Stored at this instant or later.
+    pub(crate) since: Option<Timestamp>,
+    /// Stored before this instant.
+    pub(crate) before: Option<Timestamp>,
+}
+
+impl Filter {
+    pub(crate) fn of_space(space: &Space) -> Self {
+        Self { realm: Some(Arc::clone(&space.realm)), scope: Some(space.scope.clone()), ..Self::default() }
+    }
+
+    fn takes(&self, added: &Added) -> bool {
+        let Added { address: Address { space, key }, writer, stored_at, .. } = added;
+        self.realm.as_ref().is_none_or(|realm| *realm == space.realm)
+            && self.scope.as_ref().is_none_or(|scope| *scope == space.scope)
+            && self.key_prefix.as_ref().is_none_or(|prefix| key.as_str().starts_with(prefix))
+            && self.writer.is_none_or(|wanted| wanted == *writer)
+            && self.since.is_none_or(|since| since <= *stored_at)
+            && self.before.is_none_or(|before| *stored_at < before)
+    }
+}
+
+impl Store {
+    /// How much the space holds.
+    pub(crate) fn usage(&self, space: &Space) -> Usage {
+        self.book.index.usage(space)
+    }
+
+    /// All spaces that hold something.
+    pub(crate) fn usages(&self) -> Vec<(Space, Usage)> {
+        self.book.index.usages()
+    }
+
+    /// The object's length, when it was stored, and when it was used last, by the second.
+    pub(crate) fn times(&self, name: ObjectName) -> Option<(u64, Timestamp, Timestamp)> {
+        let entry = self.book.index.get(name)?;
+        Some((entry.place().layout.length, entry.stored(), entry.used()))
+    }
+
+    /// Of the reserved keys of a space that begin with `prefix`, the one that was stored last. From memory.
+    pub(crate) fn newest(&self, space: &Space, prefix: &str) -> Option<(ObjectKey, ObjectName)> {
+        let all = self.book.index.reserved_keys(space, prefix, None, usize::MAX);
+        all.into_iter().max_by_key(|(_, name)| self.book.index.get(*name).map(|entry| entry.stored()))
+    }
+
+    /// Reserved keys of a space that begin with `prefix`, in order, from behind `after`. From memory.
+    pub(crate) fn reserved_keys(
+        &self,
+        space: &Space,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<(ObjectKey, ObjectName)> {
+        self.book.index.reserved_keys(space, prefix, after, limit)
+    }
+
+    /// Pins an object, so that eviction passes it over, or unpins it. Says whether there is one. Blocks.
+    pub(crate) fn set_pinned(&self, name: ObjectName, pinned: bool) -> bool {
+        let there = self.book.index.set_pinned(name, pinned);
+        if there {
+            self.appender.tell(vec![Fact::Pinned { name, pinned }]);
+        }
+        there
+    }
+
+    /// Writes down how long an object took to make. Blocks.
+    pub(crate) fn set_cost(&self, name: ObjectName, cost_ms: u32) {
+        if self.book.index.set_cost(name, cost_ms) {
+            self.appender.tell(vec![Fact::Cost { name, cost_ms }]);
+        }
+    }
+
+    /// Visits the objects that the filter takes, in no order, as they are while it reads. Blocks.
+    pub(crate) fn scan(&self, filter: &Filter, mut visit: impl FnMut(Listed)) -> io::Result<()> {
+        self.book.logs.read_all(|fact| {
+            let (Fact::Added(added) | Fact::Moved { to: added, .. }) = fact else { return };
+            if !filter.takes(&added) {
+                return;
+            }
+            let Some(entry) = self.book.index.get(added.name) else { return };
+            // What the log tells of may have gone, or lie elsewhere and be told of again.
+            if self.book.site(entry.place()) != Some(added.site) {
+                return;
+            }
+            let Added { address, name, layout, writer, stored_at, .. } = *added;
+            let (used_at, cost_ms, pinned) = (entry.used(), entry.cost_ms(), entry.is_pinned());
+            visit(Listed { address, name, length: layout.length, writer, stored_at, used_at, cost_ms, pinned });
+        })?;
+        Ok(())
+    }
+
+    /// Up to `limit` objects of a space in the order of their keys, from behind `after`. Blocks.
+    pub(crate) fn list(
+        &self,
+        space: &Space,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> io::Result<Vec<Listed>> {
+        let mut filter = Filter::of_space(space);
+        filter.key_prefix = Some(prefix.to_owned());
+        let mut first = BTreeMap::new();
+        self.scan(&filter, |listed| {
+            if after.is_none_or(|after| listed.address.key.as_str() > after) {
+                first.insert(listed.address.key.clone(), listed);
+                if first.len() > limit {
+                    first.pop_last();
+                }
+            }
+        })?;
+        Ok(first.into_values().collect())
+    }
+
+    /// Removes what the filter takes; says how many objects that were. Blocks.
+    pub(crate) fn remove_where(&self, filter: &Filter) -> io::Result<u64> {
+        let mut removed = 0;
+        let mut names = Vec::with_capacity(BATCH);
+        let mut clear = |names: &mut Vec<ObjectName>| {
+            removed += names.drain(..).filter(|name| self.remove(*name)).count() as u64;
+        };
+        self.scan(filter, |listed| {
+            names.push(listed.name);
+            if names.len() == BATCH {
+                clear(&mut names);
+            }
+        })?;
+        clear(&mut names);
+        Ok(removed)
+    }
+
+    /// Visits what was kept out because other bytes were there. Blocks.
+    pub(crate) fn divergences(&self, mut visit: impl FnMut(Divergence)) -> io::Result<()> {
+        self.book.logs.read_all(|fact| {
+            if let Fact::Diverged(divergence) = fact {
+                visit(divergence);
+            }
+        })?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "catalog_tests.rs"]
+mod tests;

@@ -1,0 +1,80 @@
+//! Reads everything on disk now and then and checks it, so that damage is found before somebody needs the object, and at
+//! a rate that nobody notices.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::index::Entry;
+use crate::segments::{ReadError, Record, Source, Step};
+use crate::store::Store;
+
+/// Even a small cache is checked in steps of at least this many bytes.
+const STEP: u64 = 1 << 20;
+
+/// How far a pass has come.
+#[derive(Debug, Default)]
+pub(super) struct Scrub {
+    /// The next segment, by its slot.
+    slot: u32,
+    /// Records of the segment that is being checked.
+    waiting: Vec<Entry>,
+}
+
+impl Scrub {
+    /// Checks as much as belongs to this stretch of time.
+    pub(super) async fn go_on(&mut self, store: &Arc<Store>, time: Duration) {
+        let pass = store.config.limits.scrub.as_secs_f64().max(1.0);
+        let share = store.book.shelf.on_disk() as f64 * time.as_secs_f64() / pass;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of the bytes on a disk")]
+        let mut left = STEP.max(share as u64);
+        while let Some(entry) = self.next(store) {
+            let of = Arc::clone(store);
+            let size = entry.size();
+            if store.disk.at_leisure(move || check(&of, &entry)).await.is_none() || size >= left {
+                return;
+            }
+            left -= size;
+        }
+    }
+
+    /// `None` at the end of a pass; the next one begins from the front.
+    fn next(&mut self, store: &Store) -> Option<Entry> {
+        let end = store.book.shelf.slots();
+        while self.waiting.is_empty() && self.slot < end {
+            self.waiting = store.book.index.in_segment(self.slot);
+            // Taken from the end.
+            self.waiting.sort_by_key(|entry| std::cmp::Reverse(entry.place().offset));
+            self.slot += 1;
+        }
+        let next = self.waiting.pop();
+        if next.is_none() {
+            self.slot = 0;
+        }
+        next
+    }
+}
+
+/// Blocks.
+fn check(store: &Store, entry: &Entry) {
+    let read = || -> Result<(), ReadError> {
+        let record = store.book.record(entry).ok_or(ReadError::Gone)?;
+        verify(&record, store)
+    };
+    store.counts.scrubbed.one();
+    store.counts.scrubbed_bytes.add(entry.size());
+    if let Err(error) = read() {
+        store.unreadable(entry, &error);
+    }
+}
+
+/// Reads a record piece by piece. Blocks.
+fn verify(record: &Record, store: &Store) -> Result<(), ReadError> {
+    let file = store.book.shelf.file(&record.segment)?;
+    let Step::Done((_, mut reader, _)) = record.open(&file, 0..record.layout.length, Source::Disk)? else {
+        return Ok(());
+    };
+    while !reader.is_done() {
+        reader.next(Source::Disk)?;
+    }
+    Ok(())
+}
