@@ -65,7 +65,8 @@ pub(crate) async fn answer(request: Request<Incoming>, objects: Option<impl Obje
                 return reply::status(StatusCode::LENGTH_REQUIRED);
             };
             let inflow = Inflow::new(body, length, around.limits, Arc::clone(around.traffic));
-            write(place, objects, inflow).await
+            // Apart, because it is much bigger than a read, and every connection keeps room for an answer.
+            Box::pin(write(place, objects, inflow)).await
         }
         Method::DELETE => {
             skip(body, around.limits).await;
