@@ -7,4 +7,5 @@ mod patient;
 pub(crate) mod reply;
 pub(crate) mod router;
 pub(crate) mod server;
+mod turn;
 pub(crate) mod webdav;

@@ -53,6 +53,11 @@ impl ReplyBody {
     pub(crate) fn far(stream: FarStream, traffic: Arc<Traffic>) -> Self {
         Self { content: Content::Far(Box::new(stream)), traffic: Some(traffic) }
     }
+
+    /// Whether no other machine is needed to send it to its end.
+    pub(crate) fn is_here(&self) -> bool {
+        !matches!(self.content, Content::Far(_))
+    }
 }
 
 impl Content {

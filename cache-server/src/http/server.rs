@@ -21,6 +21,7 @@ use tracing::{debug, warn};
 
 use super::patient::Patient;
 use super::reply::Reply;
+use super::turn::after_the_others;
 use crate::config::Limits;
 
 /// A job token of 8 KiB, a path, and room for what a proxy adds.
@@ -128,7 +129,14 @@ async fn converse<S: Service>(stream: TcpStream, peer: SocketAddr, service: Arc<
         .max_buf_size(BUFFER);
     let visitor = S::Visitor::default();
     let (service, visitor) = (&*service, &visitor);
-    let answer = service_fn(|request| async move { Ok::<_, Infallible>(service.answer(visitor, request).await) });
+    let answer = service_fn(|request| async move {
+        let reply = service.answer(visitor, request).await;
+        // A far answer is handed on while it lasts.
+        if reply.body().is_here() {
+            after_the_others().await;
+        }
+        Ok::<_, Infallible>(reply)
+    });
     let mut connection = std::pin::pin!(builder.serve_connection(stream, answer));
     let result = tokio::select! {
         result = connection.as_mut() => result,
