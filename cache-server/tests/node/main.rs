@@ -6,6 +6,7 @@ mod far;
 mod raw;
 mod world;
 
+mod across;
 mod damage;
 mod eviction;
 mod full_disk;

@@ -143,6 +143,10 @@ impl World {
         drop(self.stop);
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
