@@ -18,4 +18,5 @@ mod scopes;
 mod tokens;
 mod uploads;
 
+mod poison;
 mod sccache;

@@ -11,17 +11,32 @@ use crate::world::{World, claims, trusted};
 /// Library crates of the workspace; nothing else in it is cacheable.
 const CRATES: u64 = 3;
 
-struct Build {
+/// A workspace, always at the same place, and a client of its own for each build of it.
+pub(crate) struct Build {
     sccache: PathBuf,
     dir: tempfile::TempDir,
-    endpoint: String,
-    secret: Secret,
+}
+
+/// Where a client keeps what was compiled.
+pub(crate) enum Storage {
+    WebDav {
+        url: String,
+        secret: String,
+    },
+    /// On the machine itself.
+    Directory(PathBuf),
+}
+
+/// What became of a build.
+pub(crate) struct Built {
+    /// What the daemon counted: hits, misses, write errors.
+    counted: [u64; 3],
+    pub(crate) printed: String,
 }
 
 impl Build {
-    fn new(sccache: PathBuf, relay: &Relay, secret: Secret) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let build = Self { sccache, endpoint: format!("http://{}/", relay.addr()), secret, dir };
+    pub(crate) fn new(sccache: PathBuf) -> Self {
+        let build = Self { sccache, dir: tempfile::tempdir().unwrap() };
         let write = |path: &str, text: &str| {
             let path = build.project().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -38,8 +53,12 @@ impl Build {
         build
     }
 
+    pub(crate) fn place(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     fn project(&self) -> PathBuf {
-        self.dir.path().join("project")
+        self.place("project")
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -52,23 +71,33 @@ impl Build {
             .env("RUSTC_WRAPPER", &self.sccache)
             .env("SCCACHE_SERVER_UDS", self.dir.path().join("s"))
             .env("SCCACHE_IDLE_TIMEOUT", "0")
-            .env("SCCACHE_WEBDAV_ENDPOINT", &self.endpoint)
-            .env("SCCACHE_WEBDAV_TOKEN", self.secret.expose())
             .env("NO_PROXY", "127.0.0.1");
         command
     }
 
-    /// A daemon of its own, a build from nothing, and what the daemon counted: hits, misses, write errors.
-    fn build_anew(&self) -> [u64; 3] {
+    fn storing(&self, program: &Path, storage: &Storage) -> Command {
+        let mut command = self.command(program);
+        match storage {
+            Storage::WebDav { url, secret } => {
+                command.env("SCCACHE_WEBDAV_ENDPOINT", url).env("SCCACHE_WEBDAV_TOKEN", secret)
+            }
+            Storage::Directory(path) => command.env("SCCACHE_DIR", path),
+        };
+        command
+    }
+
+    /// A daemon of its own and a build from nothing.
+    pub(crate) fn build_anew(&self, storage: &Storage) -> Built {
         let _ = std::fs::remove_dir_all(self.project().join("target"));
-        succeed(self.command(&self.sccache).arg("--start-server"));
-        succeed(self.command(Path::new("cargo")).args(["build", "--offline"]));
+        succeed(self.storing(&self.sccache, storage).arg("--start-server"));
+        let built = succeed(self.storing(Path::new("cargo"), storage).args(["build", "--offline"]));
         let stats = succeed(self.command(&self.sccache).args(["--show-stats", "--stats-format", "json"]));
         let stats: serde_json::Value = serde_json::from_slice(&stats.stdout).unwrap();
         succeed(self.command(&self.sccache).arg("--stop-server"));
         let stats = &stats["stats"];
         let rust = |name: &str| stats[name]["counts"]["Rust"].as_u64().unwrap_or(0);
-        [rust("cache_hits"), rust("cache_misses"), stats["cache_write_errors"].as_u64().unwrap()]
+        let counted = [rust("cache_hits"), rust("cache_misses"), stats["cache_write_errors"].as_u64().unwrap()];
+        Built { counted, printed: String::from_utf8_lossy(&built.stderr).into_owned() }
     }
 }
 
@@ -90,15 +119,16 @@ async fn check_builds(backend: Backend, sccache: PathBuf) {
     let secret = Secret::random().unwrap();
     let relay = Relay::start(backend, secret.clone()).await.unwrap();
     relay.probe().await.unwrap();
-    let build = Build::new(sccache, &relay, secret);
-    let (build, cold) = tokio::task::spawn_blocking(move || {
-        let counted = build.build_anew();
-        (build, counted)
+    let build = Build::new(sccache);
+    let storage = Storage::WebDav { url: format!("http://{}/", relay.addr()), secret: secret.expose().to_owned() };
+    let (build, storage, cold) = tokio::task::spawn_blocking(move || {
+        let counted = build.build_anew(&storage).counted;
+        (build, storage, counted)
     })
     .await
     .unwrap();
     let after_cold = relay.counts();
-    let warm = tokio::task::spawn_blocking(move || build.build_anew()).await.unwrap();
+    let warm = tokio::task::spawn_blocking(move || build.build_anew(&storage).counted).await.unwrap();
     let after_warm = relay.stop().await;
 
     assert_eq!(cold, [0, CRATES, 0], "hits, misses, write errors of the cold build");
