@@ -7,6 +7,7 @@ use std::time::Duration;
 use hearth_model::Bytes;
 
 use crate::access::Groups;
+use crate::eviction::Retention;
 
 /// One node's store and its limits.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct NodeConfig {
     /// Repositories that share what they trust.
     pub groups: Groups,
     pub durability: Durability,
+    /// How the budget is divided, and what goes by age.
+    pub retention: Retention,
 }
 
 /// When what was stored reaches the disk. Whatever is chosen, a power cut can only lose objects: what it tore is a miss.
@@ -63,6 +66,7 @@ impl NodeConfig {
             ownership: Ownership::Alone,
             groups: Groups::default(),
             durability: Durability::Batch,
+            retention: Retention::default(),
         }
     }
 }

@@ -78,12 +78,6 @@ impl ObjectKey {
         &self.0
     }
 
-    /// The reserved segment that the key lies below.
-    pub(crate) fn below(&self) -> Option<Reserved> {
-        let (first, _) = self.0.split_once('/')?;
-        Reserved::ALL.into_iter().find(|own| own.segment() == first)
-    }
-
     /// Whether sccache made this key: `…/a/b/c/<64 hex digits>`.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the check of what is stored, which comes next"))]
     pub(crate) fn is_compilation(&self) -> bool {
@@ -265,9 +259,9 @@ mod tests {
         for below in Reserved::ALL {
             let own = ObjectKey::reserved(below, "v/../a//b,c").unwrap();
             assert_eq!(ObjectKey::new(own.as_str()), Err(Malformed));
-            assert_eq!(own.below(), Some(below));
+            assert!(own.is_reserved());
         }
-        assert_eq!(ObjectKey::new("a/.gha/b").unwrap().below(), None);
+        assert!(!ObjectKey::new("a/.gha/b").unwrap().is_reserved());
         for rest in ["", "a\nb", &"a".repeat(MAX_OWN_KEY_LENGTH + 1)] {
             assert_eq!(ObjectKey::reserved(Reserved::Caches, rest), Err(Malformed), "{rest:.20}");
         }

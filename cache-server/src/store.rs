@@ -18,7 +18,7 @@ use crate::config::{Durability, NodeConfig};
 use crate::counts::{Counts, Traffic};
 use crate::disk::Disk;
 use crate::error::NodeError;
-use crate::eviction::Watermarks;
+use crate::eviction::{Budgets, Hand};
 use crate::index::{Entry, Fact, Place, USES};
 use crate::keys::ObjectName;
 use crate::memory::Memory;
@@ -34,7 +34,8 @@ pub(crate) struct Store {
     pub(crate) counts: Counts,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) marks: Watermarks,
+    pub(crate) budgets: Budgets,
+    pub(crate) eviction_hand: Hand,
     /// Rung when somebody needs room.
     pub(crate) eviction_bell: Notify,
     wanted: AtomicU64,
@@ -81,7 +82,8 @@ impl Store {
             disk: Disk::default(),
             counts: Counts::default(),
             traffic: Arc::default(),
-            marks: Watermarks::of(config.budget),
+            budgets: Budgets::new(config.budget, config.retention),
+            eviction_hand: Hand::default(),
             eviction_bell: Notify::new(),
             wanted: AtomicU64::new(0),
             accounts: Accounts::default(),
@@ -200,9 +202,14 @@ impl Store {
 
     /// Objects were added: maybe more than should be.
     pub(crate) fn filed(&self) {
-        if Bytes(self.book.shelf.on_disk()) > self.marks.high {
+        if self.is_over_budget() {
             self.eviction_bell.notify_one();
         }
+    }
+
+    /// Whether more is stored than should stay.
+    pub(crate) fn is_over_budget(&self) -> bool {
+        self.budgets.exceeded(Bytes(self.book.shelf.on_disk()), self.book.index.objects())
     }
 
     /// Notes that an object was read.

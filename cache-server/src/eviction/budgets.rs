@@ -3,30 +3,7 @@
 use hearth_model::{Bytes, Millis, Timestamp};
 
 use super::standing::{Class, Standing};
-
-/// What objects take.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
-    pub(crate) bytes: u64,
-    pub(crate) objects: u64,
-}
-
-impl Usage {
-    pub(crate) fn add(&mut self, bytes: u64) {
-        self.bytes += bytes;
-        self.objects += 1;
-    }
-
-    pub(crate) fn take(&mut self, bytes: u64) {
-        self.bytes = self.bytes.saturating_sub(bytes);
-        self.objects = self.objects.saturating_sub(1);
-    }
-
-    pub(crate) fn sum(all: &[Self]) -> Self {
-        all.iter()
-            .fold(Self::default(), |sum, one| Self { bytes: sum.bytes + one.bytes, objects: sum.objects + one.objects })
-    }
-}
+use crate::index::Usage;
 
 /// What one class of objects may take of a node's room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,16 +100,16 @@ impl Budgets {
     }
 
     /// Whether something has to go by what is stored alone.
-    pub(crate) fn exceeded(&self, used: &[Usage; Class::COUNT]) -> bool {
-        self.excess(used, Bytes(0), Bytes(0)) != Excess::default()
+    pub(crate) fn exceeded(&self, on_disk: Bytes, objects: u64) -> bool {
+        on_disk.0 > Marks::of(self.bytes.0).high || objects > Marks::of(self.retention.objects).high
     }
 
-    /// `short` is what the file system lacks, `wanted` the biggest upload that found no room lately; one that can never
-    /// fit moves nothing.
-    pub(crate) fn excess(&self, used: &[Usage; Class::COUNT], short: Bytes, wanted: Bytes) -> Excess {
+    /// `on_disk` is what the objects take with what has not been given back yet, `short` what the file system lacks,
+    /// `wanted` the biggest upload that found no room lately; one that can never fit moves nothing.
+    pub(crate) fn excess(&self, on_disk: Bytes, used: &[Usage; Class::COUNT], short: Bytes, wanted: Bytes) -> Excess {
         let all = Usage::sum(used);
-        let by_upload = if wanted <= self.bytes { (all.bytes + wanted.0).saturating_sub(self.bytes.0) } else { 0 };
-        let bytes = Marks::of(self.bytes.0).excess(all.bytes).max(by_upload).max(short.0).min(all.bytes);
+        let by_upload = if wanted <= self.bytes { (on_disk.0 + wanted.0).saturating_sub(self.bytes.0) } else { 0 };
+        let bytes = Marks::of(self.bytes.0).excess(on_disk.0).max(by_upload).max(short.0).min(all.bytes);
         let objects = Marks::of(self.retention.objects).excess(all.objects);
         // Free room may be borrowed; when it is wanted back, whoever has more than his part gives first.
         let borrowed = Class::ALL.map(|class| {
@@ -145,7 +122,7 @@ impl Budgets {
         };
         let sum = borrowed.iter().sum();
         let classes = borrowed.map(|borrowed| Usage { bytes: asked(borrowed, sum), objects: 0 });
-        Excess { all: Usage { bytes, objects }, classes }
+        Excess { all: Usage { objects, bytes }, classes }
     }
 
     /// Whether an object goes whatever room there is.
@@ -171,7 +148,10 @@ mod tests {
     fn eviction_starts_at_the_high_mark_and_goes_to_the_low_one() {
         let budgets = Budgets::new(Bytes(1000), Retention::default());
         let check = |stored, short, wanted, expected| {
-            assert_eq!(budgets.excess(&used(stored, 0), Bytes(short), Bytes(wanted)).all.bytes, expected);
+            assert_eq!(
+                budgets.excess(Bytes(stored), &used(stored, 0), Bytes(short), Bytes(wanted)).all.bytes,
+                expected
+            );
         };
         check(950, 0, 0, 0);
         check(951, 0, 0, 101);
@@ -186,14 +166,15 @@ mod tests {
     fn what_was_borrowed_goes_first() {
         let budgets = Budgets::new(Bytes(1000), Retention::default());
         let check = |trusted, pull_requests, expected: (u64, u64)| {
-            let excess = budgets.excess(&used(trusted, pull_requests), Bytes(0), Bytes(0));
+            let stored = Bytes(trusted + pull_requests);
+            let excess = budgets.excess(stored, &used(trusted, pull_requests), Bytes(0), Bytes(0));
             assert_eq!((excess.all.bytes, excess.classes[Class::PullRequest as usize].bytes), expected);
         };
         check(0, 950, (0, 0));
         check(0, 960, (110, 110));
         check(700, 300, (150, 50));
         check(900, 100, (150, 0));
-        assert!(!budgets.exceeded(&used(900, 40)) && budgets.exceeded(&used(0, 951)));
+        assert!(!budgets.exceeded(Bytes(950), 2) && budgets.exceeded(Bytes(951), 2));
     }
 
     #[test]
@@ -201,6 +182,7 @@ mod tests {
         let budgets = Budgets::new(Bytes(1000), Retention { objects: 100, ..Retention::default() });
         let mut stored = used(0, 0);
         stored[0].objects = 96;
-        assert_eq!(budgets.excess(&stored, Bytes(0), Bytes(0)).all.objects, 97 - 85);
+        assert!(!budgets.exceeded(Bytes(0), 95) && budgets.exceeded(Bytes(0), 96));
+        assert_eq!(budgets.excess(Bytes(0), &stored, Bytes(0), Bytes(0)).all.objects, 97 - 85);
     }
 }

@@ -3,7 +3,7 @@
 
 use hearth_model::{Millis, Scope, Timestamp};
 
-use crate::keys::{Address, Reserved};
+use crate::keys::Address;
 
 /// Uses closer together than this are one: they are requests of one build.
 const ONE_BUILD: Millis = Millis::from_minutes(1);
@@ -23,7 +23,7 @@ pub(crate) enum Class {
     PullRequest,
     /// An entry of GitHub's cache service that no pull request wrote.
     Cache,
-    /// An artifact of GitHub's, whoever wrote it.
+    /// What one run's jobs hand to each other.
     Artifact,
 }
 
@@ -32,12 +32,12 @@ impl Class {
     pub(crate) const COUNT: usize = Self::ALL.len();
 
     pub(crate) fn of(address: &Address) -> Self {
-        match (address.key.below(), &address.space.scope) {
-            (Some(Reserved::Artifacts), _) | (_, Scope::Run(_)) => Self::Artifact,
-            (_, Scope::PullRequest(_)) => Self::PullRequest,
-            (Some(Reserved::Caches), _) => Self::Cache,
-            (None, Scope::Trusted) => Self::Trusted,
-            (None, Scope::Branch(_)) => Self::Branch,
+        match &address.space.scope {
+            Scope::Run(_) => Self::Artifact,
+            Scope::PullRequest(_) => Self::PullRequest,
+            Scope::Trusted | Scope::Branch(_) if address.key.is_reserved() => Self::Cache,
+            Scope::Trusted => Self::Trusted,
+            Scope::Branch(_) => Self::Branch,
         }
     }
 
@@ -100,7 +100,7 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::{ObjectKey, Space};
+    use crate::keys::{ObjectKey, Reserved, Space};
 
     const T0: Timestamp = Timestamp::from_millis(1_700_000_000_000);
     const HOUR: Millis = Millis::from_minutes(60);
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(class(plain(), Scope::PullRequest(1)), Class::PullRequest);
         assert_eq!(class(reserved(Reserved::Caches), Scope::Trusted), Class::Cache);
         assert_eq!(class(reserved(Reserved::Caches), Scope::PullRequest(1)), Class::PullRequest);
-        assert_eq!(class(reserved(Reserved::Artifacts), Scope::PullRequest(1)), Class::Artifact);
+        assert_eq!(class(reserved(Reserved::Artifacts), Scope::Run(1)), Class::Artifact);
     }
 
     #[test]

@@ -1,20 +1,22 @@
 //! The task that keeps a node within its bounds.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hearth_model::Bytes;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use super::to_evict;
+use super::{Candidate, Turn};
 use crate::config::Ownership;
-use crate::index::Candidate;
 use crate::store::Store;
 use crate::upkeep::compact;
 
 /// How often the node looks by itself; requests that need room ring before.
 const ROUND: Duration = Duration::from_mins(1);
+/// Objects looked at in one go: some milliseconds, in which no lock is held for longer than a sixteenth of them takes.
+const SLICE: usize = 4096;
 /// Objects removed in one go on a blocking thread.
 const BATCH: usize = 256;
 
@@ -53,47 +55,57 @@ pub(crate) async fn keep_house_once(store: &Arc<Store>) {
     evict(store).await;
 }
 
+/// One turn, or as much of it as it takes: one slice at least, so that with the rounds everything is looked at that may
+/// have become too old.
 async fn evict(store: &Arc<Store>) {
     let of = Arc::clone(store);
-    let Some(plan) = store.disk.at_leisure(move || plan(&of)).await else {
+    let Some(mut turn) = store.disk.at_leisure(move || begin(&of)).await else {
         return;
     };
-    if plan.is_empty() {
-        return;
-    }
     let before = store.counts.evicted.get();
-    for batch in plan.chunks(BATCH) {
-        let (of, batch) = (Arc::clone(store), batch.to_vec());
-        if store.disk.at_leisure(move || remove(&of, batch)).await.is_none() {
-            return;
+    let parts = usize::try_from(store.book.index.objects()).unwrap_or(usize::MAX).div_ceil(SLICE).max(1);
+    for _ in 0..parts {
+        let of = Arc::clone(store);
+        let slice = move || {
+            let going = turn.choose(&of.book.index.slice(of.eviction_hand.next(parts), parts));
+            (turn, going)
+        };
+        let Some((back, going)) = store.disk.at_leisure(slice).await else { return };
+        turn = back;
+        for batch in going.chunks(BATCH) {
+            let (of, batch) = (Arc::clone(store), batch.to_vec());
+            if store.disk.at_leisure(move || remove(&of, batch)).await.is_none() {
+                return;
+            }
+        }
+        if turn.is_done() {
+            break;
         }
     }
-    if Bytes(store.book.shelf.on_disk()) > store.marks.high {
+    let gone = store.counts.evicted.get() - before;
+    if gone == 0 {
+        return;
+    }
+    if store.is_over_budget() {
         // What has gone has left room in pieces too small to be given back.
         compact(store, |segment| segment.on_disk().saturating_sub(segment.live()) > segment.on_disk() / 16).await;
     }
-    let gone = store.counts.evicted.get() - before;
     let bytes = store.book.index.bytes();
     info!(cache.evicted_objects = gone, cache.bytes = bytes.0, "evicted {gone} objects; {bytes} remain");
 }
 
 /// What has to go now. Blocks.
-fn plan(store: &Store) -> Vec<Candidate> {
-    let stored = Bytes(store.book.shelf.on_disk());
+fn begin(store: &Store) -> Turn {
+    let on_disk = Bytes(store.book.shelf.on_disk());
     let wanted = store.take_wanted();
     // A file system that cannot say how full it is does not stop the budget from being kept.
     let short_of = |more: Bytes| store.book.short_of(more.0).unwrap_or(Bytes(0));
-    let short = Some(short_of(wanted)).filter(|short| *short <= stored);
+    let short = Some(short_of(wanted)).filter(|short| *short <= on_disk);
     // Where even an empty cache would not make room for the upload, only the reserve counts.
     let short = short.unwrap_or_else(|| short_of(Bytes(0)));
-    let target = store.marks.target(stored, short, wanted);
-    if target >= stored {
-        return Vec::new();
-    }
-    let live = store.book.index.bytes();
-    let excess = stored.saturating_sub(target);
-    let candidates = store.book.index.candidates().into_iter().filter(|candidate| !candidate.pinned).collect();
-    to_evict(candidates, live, live.saturating_sub(excess))
+    let used = store.book.index.classes();
+    let excess = store.budgets.excess(on_disk, &used, short, wanted);
+    Turn::new(store.budgets, excess, used, store.clock.now())
 }
 
 /// Blocks.
@@ -101,7 +113,17 @@ fn remove(store: &Store, batch: Vec<Candidate>) {
     for candidate in batch {
         if store.remove(candidate.name) {
             store.counts.evicted.one();
-            store.counts.evicted_bytes.add(candidate.on_disk.0);
+            store.counts.evicted_bytes.add(candidate.bytes);
         }
+    }
+}
+
+/// Where the last slice was. It stays where it is between turns, so that all objects get their turn.
+#[derive(Debug, Default)]
+pub(crate) struct Hand(AtomicUsize);
+
+impl Hand {
+    fn next(&self, parts: usize) -> usize {
+        self.0.fetch_add(1, Ordering::Relaxed) % parts
     }
 }

@@ -1,18 +1,18 @@
-//! One turn of the hand over all objects: says, slice by slice, which of them go. Names are digests, so a slice is a
-//! fair sample of the whole, and the worst tenth of each slice is the worst tenth of all but for chance: no sorting of
-//! a million objects, no list of them, and the first room is free after the first slice.
+//! One turn of the hand over all objects: says, slice by slice, which of them go. A slice is every n-th object of the
+//! index, so a fair sample of all ages and kinds, and its worst tenth is the worst tenth of all but for chance: no
+//! sorting of a million objects, no list of them, and the first room is there after the first slice.
 //!
 //! ```text
 //! index ─slice of a few thousand─▶ choose ─those that go─▶ store        again, until nothing has to go or all was seen
 //! ```
 //!
-//! A slice of n costs a sort of n; a turn over a million objects in slices of 4096 is a quarter of a second on a thread
-//! of its own, and is needed once for each tenth of the budget that is stored anew. Pure.
+//! A slice of n costs a sort of n. A turn is needed once for each tenth of the budget that is stored anew. Pure.
 
 use hearth_model::Timestamp;
 
-use super::budgets::{Budgets, Excess, Usage};
+use super::budgets::{Budgets, Excess};
 use super::standing::{Class, Pin, Standing};
+use crate::index::Usage;
 use crate::keys::ObjectName;
 
 /// What eviction looks at.
@@ -96,7 +96,7 @@ impl Turn {
             if !meant || due == Usage::default() {
                 return true;
             }
-            due.take(candidate.bytes);
+            due.lose(candidate.bytes);
             self.goes(*candidate);
             going.push(*candidate);
             false
@@ -107,15 +107,15 @@ impl Turn {
         let mut shown = [Usage::default(); Class::COUNT];
         for candidate in slice {
             let class = candidate.standing.class as usize;
-            shown[class].add(candidate.bytes);
-            self.unseen[class].take(candidate.bytes);
+            shown[class].gain(candidate.bytes);
+            self.unseen[class].lose(candidate.bytes);
         }
         shown
     }
 
     fn goes(&mut self, candidate: Candidate) {
-        self.excess.all.take(candidate.bytes);
-        self.excess.classes[candidate.standing.class as usize].take(candidate.bytes);
+        self.excess.all.lose(candidate.bytes);
+        self.excess.classes[candidate.standing.class as usize].lose(candidate.bytes);
     }
 }
 
@@ -152,15 +152,20 @@ mod tests {
     fn used(all: &[Candidate]) -> [Usage; Class::COUNT] {
         let mut used = [Usage::default(); Class::COUNT];
         for candidate in all {
-            used[candidate.standing.class as usize].add(candidate.bytes);
+            used[candidate.standing.class as usize].gain(candidate.bytes);
         }
         used
+    }
+
+    fn excess(budgets: Budgets, all: &[Candidate]) -> Excess {
+        let used = used(all);
+        budgets.excess(Bytes(Usage::sum(&used).bytes), &used, Bytes(0), Bytes(0))
     }
 
     /// A whole turn in slices; what stays.
     fn turn(budgets: Budgets, mut all: Vec<Candidate>, slice: usize) -> Vec<Candidate> {
         all.sort_unstable_by_key(|candidate| candidate.name);
-        let excess = budgets.excess(&used(&all), Bytes(0), Bytes(0));
+        let excess = excess(budgets, &all);
         let mut turn = Turn::new(budgets, excess, used(&all), NOW);
         let gone: Vec<_> = all.chunks(slice).flat_map(|slice| turn.choose(slice)).collect();
         all.retain(|candidate| !gone.contains(candidate));
@@ -234,7 +239,7 @@ mod tests {
             }).collect();
             let budgets = Budgets::new(Bytes(budget), Retention { objects, ..Retention::default() });
             let before = used(&all);
-            let over = budgets.excess(&before, Bytes(0), Bytes(0));
+            let over = excess(budgets, &all);
             let stays = turn(budgets, all.clone(), slice);
             let is_pinned = |candidate: &&Candidate| candidate.standing.pin == Pin::Pinned;
             prop_assert!(all.iter().filter(is_pinned).all(|pinned| stays.contains(pinned)));

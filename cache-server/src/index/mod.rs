@@ -10,5 +10,5 @@ mod tally;
 pub(crate) use logs::{Logs, Read};
 pub(crate) use record::{Added, Divergence, Fact, Site, USES};
 pub(crate) use table::{Entry, MAX_LENGTH, Place};
-pub(crate) use tables::{Candidate, Index, Insertion};
+pub(crate) use tables::{Index, Insertion};
 pub(crate) use tally::Usage;

@@ -5,8 +5,9 @@
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
-use hearth_model::Timestamp;
+use hearth_model::{Millis, Timestamp};
 
+use crate::eviction::{Class, Pin, Standing, counts};
 use crate::keys::ObjectName;
 use crate::segments::Layout;
 
@@ -23,9 +24,8 @@ const USED: u8 = 2;
 const FREE: u8 = 4;
 /// Seen by whoever goes through all entries.
 const MARKED: u8 = 8;
-/// How often it was used of late, in the upper half of the flags.
-const READS_SHIFT: u8 = 4;
-const MAX_READS: u8 = 15;
+/// How often it was used, in the upper half of the flags.
+const USES_SHIFT: u8 = 4;
 
 /// Where a record is, in as few bytes as possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,25 +122,29 @@ impl Entry {
         self.flags = self.flags & !PINNED | if pinned { PINNED } else { 0 };
     }
 
-    /// How often it was read of late, at most 15.
-    pub(crate) fn reads(&self) -> u8 {
-        self.flags >> READS_SHIFT
-    }
-
-    pub(super) fn set_reads(&mut self, reads: u8) {
-        self.flags = self.flags & ((1 << READS_SHIFT) - 1) | reads.min(MAX_READS) << READS_SHIFT;
+    /// What eviction looks at.
+    pub(super) fn standing(&self, class: Class) -> Standing {
+        Standing {
+            class,
+            stored: self.stored(),
+            used: self.used(),
+            uses: self.flags >> USES_SHIFT,
+            cost: (self.cost_ms > 0).then(|| Millis(self.cost_ms.into())),
+            pin: if self.is_pinned() { Pin::Pinned } else { Pin::Free },
+        }
     }
 
     /// Notes a use; says whether it is the first since uses were written down.
     pub(super) fn touch(&mut self, now: Timestamp) -> bool {
-        self.used = self.used.max(seconds(now));
-        self.set_reads(self.reads() + 1);
+        self.set_used(now);
         let first = self.flags & USED == 0;
         self.flags |= USED;
         first
     }
 
     pub(super) fn set_used(&mut self, at: Timestamp) {
+        let uses = counts(self.flags >> USES_SHIFT, at.since(self.used()));
+        self.flags = self.flags & ((1 << USES_SHIFT) - 1) | uses << USES_SHIFT;
         self.used = self.used.max(seconds(at));
     }
 
@@ -209,6 +213,12 @@ impl Table {
         Some(entry)
     }
 
+    /// The entries at every `parts`-th place, from the one at `part`.
+    pub(crate) fn every(&self, part: usize, parts: usize) -> impl Iterator<Item = &Entry> {
+        let places = (part..self.used as usize).step_by(parts.max(1));
+        places.map(|at| &self.blocks[at / BLOCK][at % BLOCK]).filter(|entry| entry.flags & FREE == 0)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.blocks.iter().flatten().take(self.used as usize).filter(|entry| entry.flags & FREE == 0)
     }
@@ -274,13 +284,16 @@ mod tests {
         assert!(entry.touch(Timestamp::from_millis(1_790_000_005_000)));
         assert!(!entry.touch(Timestamp::from_millis(1_790_000_001_000)));
         entry.set_pinned(true);
-        assert_eq!((entry.reads(), entry.is_pinned()), (2, true));
-        assert_eq!((0..20).filter(|_| entry.touch(stored)).count(), 0);
-        assert_eq!(entry.reads(), MAX_READS);
+        entry.set_cost(70);
+        let standing = entry.standing(Class::Branch);
+        assert_eq!((standing.uses, standing.pin, standing.class), (0, Pin::Pinned, Class::Branch));
+        assert_eq!((standing.cost, standing.stored), (Some(Millis(70)), entry.stored()));
         entry.set_pinned(false);
         entry.forget_use();
         assert!(entry.touch(stored) && !entry.is_pinned());
         assert_eq!(entry.used(), Timestamp::from_millis(1_790_000_005_000));
+        entry.touch(Timestamp::from_millis(1_790_000_099_000));
+        assert_eq!((entry.standing(Class::Branch).uses, entry.standing(Class::Branch).pin), (1, Pin::Free));
     }
 
     proptest! {

@@ -11,24 +11,11 @@ use super::names::Names;
 use super::record::Added;
 use super::table::{Entry, Place, Table};
 use super::tally::{Tallies, Usage};
+use crate::eviction::{Candidate, Class};
 use crate::keys::{ObjectKey, ObjectName, Space};
 
 /// A look at one part for eviction holds up few requests, and those for a moment.
 const SHARDS: usize = 16;
-
-/// What eviction looks at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Candidate {
-    pub(crate) used: Timestamp,
-    pub(crate) name: ObjectName,
-    pub(crate) on_disk: Bytes,
-    pub(crate) stored: Timestamp,
-    /// How long its maker took to make it; 0 when nobody knows.
-    pub(crate) cost_ms: u32,
-    /// How often it was read of late, at most 15.
-    pub(crate) reads: u8,
-    pub(crate) pinned: bool,
-}
 
 /// What became of an object that was offered to the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +97,7 @@ impl Index {
             return if known == place { Insertion::Known } else { Insertion::Taken(known) };
         }
         let size = added.layout.size();
-        let tally = lock(&self.tallies).gain(&added.address.space, size);
+        let tally = lock(&self.tallies).gain(&added.address, size);
         let mut entry = Entry::new(added.name, place, added.stored_at, tally);
         entry.set_used(added.used_at);
         entry.set_cost(added.cost_ms);
@@ -204,20 +191,24 @@ impl Index {
         self.reserved.fetch_sub(size, Ordering::Relaxed);
     }
 
-    pub(crate) fn candidates(&self) -> Vec<Candidate> {
-        let mut all = Vec::new();
+    /// Every object whose place in the index is `part` plus a multiple of `parts`: a fair sample of all, of whatever
+    /// age. What is stored meanwhile may be in it or not.
+    pub(crate) fn slice(&self, part: usize, parts: usize) -> Vec<Candidate> {
+        let mut entries = Vec::new();
         for shard in &self.shards {
-            all.extend(lock(shard).iter().map(|entry| Candidate {
-                used: entry.used(),
-                name: entry.name(),
-                on_disk: Bytes(entry.size()),
-                stored: entry.stored(),
-                cost_ms: entry.cost_ms(),
-                reads: entry.reads(),
-                pinned: entry.is_pinned(),
-            }));
+            entries.extend(lock(shard).every(part, parts).copied());
         }
-        all
+        let tallies = lock(&self.tallies);
+        let candidate = |entry: Entry| {
+            let class = tallies.class(entry.tally)?;
+            Some(Candidate { name: entry.name(), bytes: entry.size(), standing: entry.standing(class) })
+        };
+        entries.into_iter().filter_map(candidate).collect()
+    }
+
+    /// What the objects of each class take.
+    pub(crate) fn classes(&self) -> [Usage; Class::COUNT] {
+        lock(&self.tallies).classes()
     }
 
     /// The objects of a segment.

@@ -78,9 +78,10 @@ proptest! {
                 index.remove(added(n, length, 16).name, None);
             }
         }
-        let all = index.candidates();
+        let all = [0, 1, 2].map(|part| index.slice(part, 3)).concat();
         prop_assert_eq!(index.objects(), all.len() as u64);
-        prop_assert_eq!(index.bytes(), all.iter().map(|c| c.on_disk).sum());
+        prop_assert_eq!(index.bytes(), all.iter().map(|c| Bytes(c.bytes)).sum());
+        prop_assert_eq!(Usage::sum(&index.classes()).bytes, index.bytes().0);
         let usages = index.usages();
         prop_assert_eq!(usages.iter().map(|(_, usage)| usage.objects).sum::<u64>(), index.objects());
         prop_assert_eq!(Bytes(usages.iter().map(|(_, usage)| usage.bytes).sum()), index.bytes());

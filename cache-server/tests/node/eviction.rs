@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hearth_model::Bytes;
 
-use crate::world::{World, body, key, trusted};
+use crate::world::{World, body, key, pull_request, trusted};
 
 const OBJECT: usize = 100_000;
 
@@ -79,6 +79,25 @@ async fn metrics_have_every_series_from_the_start_and_count() {
         "cache_stored_objects 1",
     ] {
         assert!(after.lines().any(|line| line == series), "no `{series}` in\n{after}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_one_pull_request_leaves_what_is_trusted() {
+    let world = World::with(|config| config.budget = Bytes(4 << 20)).await;
+    world.settled().await;
+    for n in 0..20 {
+        assert_eq!(world.put(&key(n), &trusted(), &body(u64::from(n), OBJECT)).await, 201);
+    }
+    for n in 100..200 {
+        world.clock.advance(Duration::from_secs(1));
+        world.put(&key(n), &pull_request(7), &body(u64::from(n), OBJECT)).await;
+        world.until(|status| status.bytes.0 <= (4 << 20) / 100 * 95).await;
+    }
+    assert!(world.node.status().evicted >= 70, "{:?}", world.node.status());
+    for n in 0..20 {
+        assert_eq!(world.get(&key(n), &trusted()).await.status, 200, "{n}");
     }
     world.stop().await;
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use hearth_model::{Bytes, Millis, Timestamp};
 
 use super::{Object, Policy};
-use crate::eviction::budgets::{Budgets, Retention, Usage};
+use crate::eviction::budgets::{Budgets, Retention};
 use crate::eviction::standing::{Class, Pin, Standing, counts};
 use crate::eviction::turn::{Candidate, Turn};
+use crate::index::Usage;
 use crate::keys::ObjectName;
 
 /// As many as the node looks at in one go.
@@ -61,13 +62,13 @@ impl Policy for Ours {
         let (stored, used) = (time(at), time(at));
         let standing = Standing { class: object.class, stored, used, uses: 0, cost, pin: Pin::Free };
         self.objects.insert(id, (size, standing));
-        self.used[object.class as usize].add(size);
-        let excess = self.budgets.excess(&self.used, Bytes(0), Bytes(0));
+        self.used[object.class as usize].gain(size);
+        let excess = self.budgets.excess(Bytes(self.bytes()), &self.used, Bytes(0), Bytes(0));
         let mut turn = Turn::new(self.budgets, excess, self.used, time(at));
         while !turn.is_done() {
             for gone in turn.choose(&self.slice()) {
                 self.objects.remove(&id_of(&gone));
-                self.used[gone.standing.class as usize].take(gone.bytes);
+                self.used[gone.standing.class as usize].lose(gone.bytes);
             }
         }
     }
