@@ -148,15 +148,17 @@ impl Store {
         Ok(first.into_values().collect())
     }
 
-    /// Removes what the filter takes; says how many objects that were. Blocks.
-    pub(crate) fn remove_where(&self, filter: &Filter) -> io::Result<u64> {
+    /// Removes what the filter takes and `goes` agrees to; says how many objects that were. Blocks.
+    pub(crate) fn remove_where(&self, filter: &Filter, goes: impl Fn(&Listed) -> bool) -> io::Result<u64> {
         let mut removed = 0;
         let mut names = Vec::with_capacity(BATCH);
         let mut clear = |names: &mut Vec<ObjectName>| {
             removed += names.drain(..).filter(|name| self.remove(*name)).count() as u64;
         };
         self.scan(filter, |listed| {
-            names.push(listed.name);
+            if goes(&listed) {
+                names.push(listed.name);
+            }
             if names.len() == BATCH {
                 clear(&mut names);
             }

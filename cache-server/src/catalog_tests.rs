@@ -38,7 +38,7 @@ async fn everything_that_one_writer_stored_can_be_removed() {
     shed.store.scan(&filter, |listed| found += listed.length).unwrap();
     assert_eq!(found, 6000);
     let on = Arc::clone(&shed.store);
-    let removed = tokio::task::spawn_blocking(move || on.remove_where(&filter).unwrap()).await.unwrap();
+    let removed = tokio::task::spawn_blocking(move || on.remove_where(&filter, |_| true).unwrap()).await.unwrap();
     assert_eq!((removed, shed.store.book.index.objects()), (6, 4));
     let shed = shed.restart(|_| {}).await;
     assert_eq!(shed.get(&plain(0, "0"), Part::Whole).await, None);

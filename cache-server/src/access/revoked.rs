@@ -152,8 +152,12 @@ impl Revocations {
         !self.jobs.contains(execution) && !self.scopes.iter().any(lost)
     }
 
+    /// Whether any object may have to go.
+    pub(super) fn condemns_any(&self) -> bool {
+        !(self.condemned.is_empty() && self.scopes.is_empty() && self.times.is_empty())
+    }
+
     /// Whether an object that lies there has to go.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the purge, which needs the store's scan"))]
     pub(crate) fn condemns(&self, stored: Stored<'_>) -> bool {
         self.condemned.contains(&stored.writer)
             || self.scopes.iter().any(|(space, at)| space == stored.space && stored.at <= *at)

@@ -14,6 +14,7 @@ mod paths;
 mod plain_clients;
 mod relay;
 mod restart;
+mod revoked;
 mod scopes;
 mod tokens;
 mod uploads;
