@@ -1,5 +1,6 @@
 //! What a node has counted since it was opened. Metrics and status are read from here and from nowhere else.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One number that only grows.
@@ -48,6 +49,10 @@ pub(crate) struct Counts {
     pub(crate) aborted: Count,
     /// Requests without a token that is good here.
     pub(crate) refused: Count,
+    /// Requests of callers who asked faster than they may; they are among `misses` and `discarded`.
+    pub(crate) too_fast: Count,
+    /// Lines of the audit log that did not fit into its queue, or that the disk did not take.
+    pub(crate) audit_lost: Arc<Count>,
     pub(crate) corrupt: Count,
     /// Records that were checked without anybody asking for them, and their bytes.
     pub(crate) scrubbed: Count,

@@ -40,6 +40,10 @@ impl Collector for NodeCollector {
         page.register("cache_slow_reads", "Reads that the disk did not answer in time", slow_reads)?;
         let refused = Counter(counts.refused.get());
         page.register("cache_refused_requests", "Requests without a good token", refused)?;
+        let too_fast = Counter(counts.too_fast.get());
+        page.register("cache_too_fast_requests", "Requests over the caller's rate", too_fast)?;
+        let audit_lost = Counter(counts.audit_lost.get());
+        page.register("cache_audit_lost_lines", "Lines that the audit log lacks", audit_lost)?;
         let crowded_out = Counter(counts.crowded_out.get());
         page.register("cache_refused_connections", "Connections over the limit", crowded_out)?;
         let corrupt = Counter(counts.corrupt.get());

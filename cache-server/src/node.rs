@@ -10,9 +10,10 @@ use hyper::{Request, StatusCode};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::warn;
 
-use crate::access::{Caller, Gate, Refusal, Remembered, follow};
+use crate::access::{Act, Audit, Caller, Done, Gate, Pace, Rates, Refusal, Remembered, follow};
 use crate::config::{Limits, NodeConfig, Ownership};
 use crate::disk::Patience;
 use crate::error::NodeError;
@@ -27,7 +28,7 @@ use crate::metrics::NodeCollector;
 use crate::reads::{Found, Nothing, Part, find, measure};
 use crate::store::Store;
 use crate::upkeep::{keep_synced, look_after, look_after_once};
-use crate::uploads::{Taken, receive};
+use crate::uploads::{Taken, receive, refuse};
 
 /// One cache node. Clones are the same node.
 #[derive(Debug, Clone)]
@@ -39,9 +40,18 @@ pub struct Node {
 struct Inner {
     store: Arc<Store>,
     gate: Arc<Gate>,
+    watch: Arc<Watch>,
     stop: StopSender,
     /// Dropped with the node, and the task with it.
     housekeeping: Mutex<JoinSet<()>>,
+}
+
+/// What is kept of callers' doings.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    rates: Rates,
+    /// Short-lived nodes that share a directory keep none: their files would be put aside under each other.
+    audit: Option<Audit>,
 }
 
 /// How a node is. Counts are since it was opened.
@@ -107,8 +117,15 @@ impl Node {
         housekeeping.spawn(keep_synced(Arc::clone(&store)));
         housekeeping.spawn(keep_house(Arc::clone(&store)));
         housekeeping.spawn(follow(Arc::clone(&gate), Arc::clone(&store)));
+        let audit = (store.config.ownership == Ownership::Alone).then(|| {
+            let (audit, writer) = Audit::new(&store.config.root, Arc::clone(&store.counts.audit_lost));
+            let on = Arc::clone(&store);
+            housekeeping.spawn(async move { writer.run(&on.disk).await });
+            audit
+        });
+        let watch = Arc::new(Watch { rates: Rates::default(), audit });
         let (stop, _) = stop_pair();
-        Ok(Self { inner: Arc::new(Inner { store, gate, stop, housekeeping: Mutex::new(housekeeping) }) })
+        Ok(Self { inner: Arc::new(Inner { store, gate, watch, stop, housekeeping: Mutex::new(housekeeping) }) })
     }
 
     /// Serves a listener until `stop` or [`Node::stop`], then lets requests that are under way finish.
@@ -166,6 +183,11 @@ impl Node {
     pub async fn stop(&self) {
         self.inner.stop.stop();
         self.inner.stop.all_gone().await;
+        if let Some(audit) = &self.inner.watch.audit
+            && timeout(self.limits().stop, audit.flush()).await.is_err()
+        {
+            warn!("the audit log was not written to its end");
+        }
         let mut housekeeping = {
             let mut held = self.inner.housekeeping.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *held)
@@ -193,8 +215,8 @@ impl Node {
     }
 
     fn objects_of(&self, caller: Arc<Caller>) -> NodeObjects {
-        let Inner { store, gate, .. } = &*self.inner;
-        NodeObjects { store: Arc::clone(store), gate: Arc::clone(gate), caller }
+        let Inner { store, gate, watch, .. } = &*self.inner;
+        NodeObjects { store: Arc::clone(store), gate: Arc::clone(gate), watch: Arc::clone(watch), caller }
     }
 
     /// Objects as whoever shows the request's credential sees them, when it is good here and now.
@@ -238,6 +260,7 @@ impl Service for NodeService {
 pub(crate) struct NodeObjects {
     store: Arc<Store>,
     gate: Arc<Gate>,
+    watch: Arc<Watch>,
     caller: Arc<Caller>,
 }
 
@@ -253,6 +276,22 @@ impl NodeObjects {
             }
         }
         found.ok()
+    }
+
+    /// Whether the caller may ask for one more thing. The check object is answered without this question.
+    pub(crate) fn pace(&self) -> Pace {
+        let Some(rate) = self.caller.rate else { return Pace::Free };
+        let pace = self.watch.rates.take(self.caller.writer, rate, self.store.clock.monotonic());
+        if pace == Pace::TooFast {
+            self.store.counts.too_fast.one();
+        }
+        pace
+    }
+
+    fn note(&self, act: Act, key: &ObjectKey, done: Done) {
+        if let Some(audit) = &self.watch.audit {
+            audit.note(self.store.clock.now(), &self.caller, act, key, done);
+        }
     }
 
     /// What was stored stays only if its writer was not revoked meanwhile: his objects have been looked for already.
@@ -274,6 +313,9 @@ impl NodeObjects {
     }
 
     pub(crate) async fn find(&self, key: &ObjectKey) -> Option<Found> {
+        if self.pace() == Pace::TooFast {
+            return self.count_read(Err(Nothing::Absent));
+        }
         self.count_read(find(&self.store, &self.caller, key, Part::Whole).await)
     }
 }
@@ -285,11 +327,19 @@ impl Objects for NodeObjects {
     }
 
     async fn length(&self, key: &ObjectKey) -> Option<u64> {
+        if self.pace() == Pace::TooFast {
+            return self.count_read(Err(Nothing::Absent));
+        }
         self.count_read(measure(&self.store, &self.caller, key).await)
     }
 
     async fn put(&self, key: &ObjectKey, body: Inflow) -> Taken {
-        let taken = self.keep(key, receive(&self.store, &self.caller, key, body).await).await;
+        let length = body.length();
+        let taken = match self.pace() {
+            Pace::Free => self.keep(key, receive(&self.store, &self.caller, key, body).await).await,
+            Pace::TooFast => refuse(body, Taken::Discarded).await,
+        };
+        self.note(Act::Write, key, Done { outcome: taken.as_str(), size: Some(length) });
         let counts = &self.store.counts;
         match taken {
             Taken::Stored => &counts.stored,
@@ -306,9 +356,12 @@ impl Objects for NodeObjects {
     }
 
     async fn remove(&self, key: &ObjectKey) -> Removal {
-        match self.caller.removable(key) {
+        let removal = match self.caller.removable(key) {
+            Some(_) if self.pace() == Pace::TooFast => Removal::Refused,
             Some(name) => self.remove_object(name).await,
             None => Removal::Refused,
-        }
+        };
+        self.note(Act::Remove, key, Done { outcome: removal.as_str(), size: None });
+        removal
     }
 }

@@ -4,9 +4,12 @@
 //! ```text
 //! header, signature, runtime token ─▶ gate ─▶ caller ─▶ overlay of spaces, rights, quota
 //!                                      ▲
-//!            tokens.toml, revoked.toml ┘ read again within a second of a change
+//!            tokens.toml, revoked.toml ┘ read again within a second of a change; what is revoked is removed
+//!
+//! every write and removal ─▶ queue ─▶ audit/writes.jsonl
 //! ```
 
+mod audit;
 mod book;
 mod caller;
 mod files;
@@ -16,10 +19,12 @@ mod groups;
 #[cfg(test)]
 mod overlay_tests;
 mod quota;
+mod rates;
 mod remembered;
 mod revoked;
 mod rights;
 
+pub(crate) use audit::{Act, Audit, Done};
 pub use book::{Book, BookError, InvalidKind, InvalidRealm, Kind, Rate, RealmPattern, StoredToken};
 pub(crate) use caller::Caller;
 pub use files::{AccessError, AccessFiles, Lists};
@@ -27,6 +32,7 @@ pub(crate) use follow::follow;
 pub(crate) use gate::{Gate, Refusal};
 pub use groups::{Groups, GroupsError};
 pub(crate) use quota::{Accounts, OverQuota};
+pub(crate) use rates::{Pace, Rates};
 pub(crate) use remembered::Remembered;
 pub use revoked::{Objects, Revocation, RevocationError, Revocations, Revoked};
 pub use rights::{InvalidRight, Right, Rights};

@@ -41,6 +41,17 @@ pub(crate) enum Removal {
     Refused,
 }
 
+impl Removal {
+    /// The word for it in logs.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Absent => "absent",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// What the dialect needs of the server around it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Around<'a> {

@@ -32,6 +32,22 @@ pub(crate) enum Taken {
     Aborted,
 }
 
+impl Taken {
+    /// The word for it in logs and metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Duplicate => "duplicate",
+            Self::Divergent => "divergent",
+            Self::Discarded => "discarded",
+            Self::TooLarge => "too_large",
+            Self::NoRoom => "no_room",
+            Self::TooSlow => "too_slow",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
 /// Why an object could not be taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -102,7 +118,7 @@ pub(crate) fn taken(filed: Filed) -> Taken {
 }
 
 /// Reads the rest of the body before the answer: a client that is still sending would see a broken connection.
-async fn refuse(mut inflow: Inflow, taken: Taken) -> Taken {
+pub(crate) async fn refuse(mut inflow: Inflow, taken: Taken) -> Taken {
     match inflow.drain().await {
         Ok(()) => taken,
         Err(Cut) => Taken::Aborted,

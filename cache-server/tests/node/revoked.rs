@@ -1,13 +1,14 @@
-//! What was taken back: who is shut out, what goes, and what stays; while a node runs, and while none does.
+//! What was taken back: who is shut out, what goes, and what stays; while a node runs, and while none does. And how fast
+//! somebody may ask, and what is written down of it all.
 
 use std::path::Path;
 use std::time::Duration;
 
-use hearth_cache_server::{AccessError, AccessFiles, Revocation, Revoked};
-use hearth_model::{ExecutionId, Millis, Scope, Timestamp};
-use hearth_trust::{Claims, Token};
+use hearth_cache_server::{AccessError, AccessFiles, Kind, Rate, Revocation, Revoked, StoredToken};
+use hearth_model::{ExecutionId, ManualClock, Millis, Scope, Timestamp};
+use hearth_trust::{Claims, StaticToken, Token, TokenId};
 
-use crate::world::{NOW, REPOSITORY, World, body, claims, key, signer, trusted};
+use crate::world::{NOW, REPOSITORY, World, body, claims, key, send, signer, trusted};
 
 fn job(scope: &str) -> (ExecutionId, Token) {
     let claims = claims(&[scope, "trusted"], Some(scope));
@@ -93,4 +94,62 @@ async fn a_stretch_of_time_is_taken_out_of_the_middle() {
     }
     assert_eq!(found, [200, 404, 200]);
     world.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_too_fast_misses_and_nothing_breaks() {
+    let world = World::new().await;
+    let token = StaticToken::new(TokenId::new(NOW), [1; 32]);
+    let limited = StoredToken {
+        id: token.id(),
+        name: "a hurried one".to_owned(),
+        kind: Kind::Machine,
+        hash: token.hash(),
+        rights: Kind::Machine.usual_rights(),
+        realms: vec![REPOSITORY.parse().unwrap()],
+        reads: vec![Scope::Trusted],
+        writes: Some(Scope::Trusted),
+        daily_quota: None,
+        created_at: NOW,
+        expires_at: None,
+        rate: Some(Rate { per_second: 1, burst: 3 }),
+    };
+    let add = AccessFiles::of(world.root()).change(|lists| -> Result<(), AccessError> {
+        lists.book.add(limited).unwrap();
+        Ok(())
+    });
+    add.unwrap();
+    let world = world.restart(|_| {}).await;
+    world.put(&key(9), &trusted(), b"there").await;
+    let (url, shown) = (world.url(), token.expose());
+    let ask = async |method: &str, path: &str| send(&url, method, path, &shown, b"x".to_vec()).await.status;
+    assert_eq!([ask("GET", &key(9)).await, ask("PUT", &key(1)).await, ask("GET", &key(1)).await], [200, 201, 200]);
+    // The clock of this node stands still, so nothing comes back.
+    assert_eq!([ask("GET", &key(9)).await, ask("HEAD", &key(9)).await, ask("PUT", &key(2)).await], [404, 404, 201]);
+    for _ in 0..5 {
+        assert_eq!(ask("GET", ".sccache_check").await, 200);
+        assert_eq!(ask("PUT", ".sccache_check").await, 201);
+    }
+    assert_eq!(world.get(&key(2), &trusted()).await.status, 404);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(ask("GET", &key(9)).await, 200);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn every_write_and_removal_is_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::at(dir.path(), ManualClock::at(NOW), |_| {}).await;
+    let (execution, token) = job("pr/7");
+    world.put(&key(1), &token, b"one").await;
+    world.put(&key(1), &token, b"another").await;
+    world.send("DELETE", &key(1), &token, Vec::new()).await;
+    world.stop().await;
+    let text = std::fs::read_to_string(dir.path().join("audit/writes.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = lines.iter().map(|line| (line["act"].as_str(), line["outcome"].as_str())).collect();
+    let write = Some("write");
+    assert_eq!(told, [(write, Some("stored")), (write, Some("divergent")), (Some("remove"), Some("removed"))]);
+    assert!(lines.iter().all(|line| line["caller"] == execution.to_string() && line["scope"] == "pr/7"));
+    assert!(!text.contains(token.expose()) && !text.contains("hj1"));
 }
