@@ -7,10 +7,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hearth_model::Timestamp;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
 use tracing::warn;
 
 use super::caller::{Caller, Who};
@@ -22,6 +24,8 @@ use crate::keys::{ObjectKey, Space};
 const QUEUE: usize = 8 * 1024;
 /// Lines written in one go.
 const BATCH: usize = 512;
+/// How long the first line waits for others: going to the disk for each one would cost more than what it tells of.
+const GATHERING: Duration = Duration::from_millis(50);
 /// A longer key is cut.
 const MAX_KEY: usize = 256;
 /// A file of this size is put aside.
@@ -128,6 +132,14 @@ impl Writer {
     pub(crate) async fn run(mut self, disk: &Disk) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.queue.recv_many(&mut batch, BATCH).await > 0 {
+            if batch.len() < BATCH {
+                sleep(GATHERING).await;
+                while batch.len() < BATCH
+                    && let Ok(entry) = self.queue.try_recv()
+                {
+                    batch.push(entry);
+                }
+            }
             let (mut text, mut lines, mut waiting) = (Vec::new(), 0, Vec::new());
             for entry in batch.drain(..) {
                 match entry {
