@@ -164,17 +164,17 @@ def row(what, size_name, connections, name, results):
         "what": what, "size": size_name, "connections": connections, "server": name,
         "requests_per_second": requests, "bytes_per_second": requests * SIZES[size_name],
         "p50_us": median(results, lambda r: r["p50_us"]), "p99_us": median(results, lambda r: r["p99_us"]),
-        "cpu_us_per_request": median(results, lambda r: r["server_cpu_seconds"] / r["requests"] * 1e6),
         "cpu_seconds_per_gb": median(results, lambda r: r["server_cpu_seconds"] / r["bytes"] * 1e9),
         "server_busy": median(results, lambda r: r["server_cpu_seconds"] / r["seconds"]),
         "client_busy": median(results, lambda r: r["client_cpu_seconds"] / r["seconds"]),
     }
 
 
-def show(r):
-    print(f"| {r['what']} {r['size']} | {r['connections']} | {r['server']} | {r['requests_per_second']:,.0f} "
-          f"| {r['bytes_per_second'] / 1e6:,.0f} | {r['p50_us']:,.0f} | {r['p99_us']:,.0f} | {r['cpu_us_per_request']:,.1f} "
-          f"| {r['cpu_seconds_per_gb']:.3f} | {r['server_busy']:.0%} | {r['client_busy']:.0%} |", flush=True)
+def show(rows):
+    """One line for all servers."""
+    cells = [f"{r['requests_per_second']:,.0f} · {r['bytes_per_second'] / 1e6:,.0f} · {r['p50_us']:,.0f} / {r['p99_us']:,.0f} "
+             f"· {r['cpu_seconds_per_gb']:.2f} · {r['server_busy']:.0%} / {r['client_busy']:.0%}" for r in rows]
+    print(f"| {rows[0]['what']} {rows[0]['size']} | {rows[0]['connections']} | {' | '.join(cells)} |", flush=True)
 
 
 def main():
@@ -193,8 +193,9 @@ def main():
     known = {kind.name: kind for kind in [Hearth, Nginx, Redis, RedisAppendOnly, RedisPing]}
     rows = []
     print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, {arguments.rounds} rounds of {arguments.seconds} s\n")
-    print("| | connections | server | requests/s | MB/s | p50 µs | p99 µs | CPU µs/request | CPU s/GB | server | client |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("requests/s · MB/s · p50 / p99 µs · CPU s/GB · server / client busy\n")
+    print(f"| | connections | {' | '.join(arguments.only)} |")
+    print(f"| --- | --- {'| --- ' * len(arguments.only)}|")
     for size_name in arguments.sizes:
         servers = [known[name](arguments.work, arguments.binaries) for name in arguments.only]
         for server in servers:
@@ -207,9 +208,9 @@ def main():
                 for _ in range(arguments.rounds):
                     for server in servers:
                         results[server].append(measure(server, what, size_name, connections, arguments.seconds))
-                for server in servers:
-                    rows.append(row(what, size_name, connections, server.name, results[server]))
-                    show(rows[-1])
+                line = [row(what, size_name, connections, server.name, results[server]) for server in servers]
+                rows += line
+                show(line)
         for server in servers:
             server.stop()
     if arguments.json:
