@@ -85,8 +85,14 @@ pub struct Limits {
     /// The longest between two requests of a connection. Longer than clients keep idle connections (reqwest: 90 s), so
     /// that they close first and no request meets a closing connection.
     pub idle: Duration,
+    /// The longest that a handshake and the head of a request may take, each from its first byte to its last.
+    pub head: Duration,
     /// Further connections are closed at once.
     pub connections: usize,
+    /// The same for the connections of one address.
+    pub connections_per_peer: usize,
+    /// Requests under way on one connection of HTTP/2.
+    pub streams: u32,
     /// A stop waits this long for requests that are under way.
     pub stop: Duration,
     /// Times of last use are written to disk this often.
@@ -105,7 +111,10 @@ impl Default for Limits {
             client_stall: Duration::from_secs(10),
             upload: Duration::from_mins(1),
             idle: Duration::from_mins(2),
+            head: Duration::from_secs(10),
             connections: 1024,
+            connections_per_peer: 512,
+            streams: 64,
             stop: Duration::from_secs(5),
             touch: Duration::from_mins(5),
             sync: Duration::from_secs(1),

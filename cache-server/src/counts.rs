@@ -59,6 +59,4 @@ pub(crate) struct Counts {
     pub(crate) scrubbed_bytes: Count,
     pub(crate) evicted: Count,
     pub(crate) evicted_bytes: Count,
-    /// Connections closed at once because there were too many.
-    pub(crate) crowded_out: Count,
 }

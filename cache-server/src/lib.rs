@@ -29,6 +29,7 @@ mod segments;
 mod store;
 #[cfg(test)]
 mod testing;
+mod transport;
 mod upkeep;
 mod uploads;
 
@@ -49,3 +50,4 @@ pub use far::{FarConfig, FarError, FarNode, ProbeError};
 pub use node::{IndexState, Node, NodeStatus, trim};
 pub use relay::{Backend, Relay, RelayCounts, RelayError};
 pub use secret::Secret;
+pub use transport::{Certificates, ClientCertificates, Listener, TlsError, TlsFiles};

@@ -10,15 +10,19 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use crate::http::crowd::Crowd;
 use crate::store::Store;
 
 #[derive(Debug)]
-pub(crate) struct NodeCollector(pub(crate) Arc<Store>);
+pub(crate) struct NodeCollector {
+    pub(crate) store: Arc<Store>,
+    pub(crate) crowd: Arc<Crowd>,
+}
 
 impl Collector for NodeCollector {
     fn encode(&self, encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         use Value::{ByResult, Counter, Gauge};
-        let store = &self.0;
+        let store = &self.store;
         let counts = &store.counts;
         let mut page = Page(encoder);
         let reads = [("hit", counts.hits.get()), ("miss", counts.misses.get())];
@@ -44,8 +48,10 @@ impl Collector for NodeCollector {
         page.register("cache_too_fast_requests", "Requests over the caller's rate", too_fast)?;
         let audit_lost = Counter(counts.audit_lost.get());
         page.register("cache_audit_lost_lines", "Lines that the audit log lacks", audit_lost)?;
-        let crowded_out = Counter(counts.crowded_out.get());
+        let crowded_out = Counter(self.crowd.refused.get());
         page.register("cache_refused_connections", "Connections over the limit", crowded_out)?;
+        let connections = Gauge(self.crowd.size() as u64);
+        page.register("cache_connections", "Connections that are open", connections)?;
         let corrupt = Counter(counts.corrupt.get());
         page.register("cache_corrupt_objects", "Damaged objects that were found and removed", corrupt)?;
         let evicted = Counter(counts.evicted.get());

@@ -8,7 +8,6 @@ use hearth_trust::{Claims, Signer};
 use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::warn;
@@ -18,15 +17,18 @@ use crate::config::{Limits, NodeConfig, Ownership};
 use crate::disk::Patience;
 use crate::error::NodeError;
 use crate::eviction::{keep_house, keep_house_once};
+use crate::http::crowd::Crowd;
 use crate::http::inflow::Inflow;
 use crate::http::reply::{self, Reply, ReplyBody};
 use crate::http::router::{Dialect, dialect};
-use crate::http::server::{self, Service, StopSender, stop_pair};
+use crate::http::server::{self, Service};
+use crate::http::stop::{StopSender, stop_pair};
 use crate::http::webdav::{self, Around, Objects, Removal};
 use crate::keys::{ObjectKey, ObjectName};
 use crate::metrics::NodeCollector;
 use crate::reads::{Found, Nothing, Part, find, measure};
 use crate::store::Store;
+use crate::transport::Listener;
 use crate::upkeep::{keep_synced, look_after, look_after_once};
 use crate::uploads::{Taken, receive, refuse};
 
@@ -41,6 +43,8 @@ struct Inner {
     store: Arc<Store>,
     gate: Arc<Gate>,
     watch: Arc<Watch>,
+    /// The connections of all listeners.
+    crowd: Arc<Crowd>,
     stop: StopSender,
     /// Dropped with the node, and the task with it.
     housekeeping: Mutex<JoinSet<()>>,
@@ -125,14 +129,16 @@ impl Node {
         });
         let watch = Arc::new(Watch { rates: Rates::default(), audit });
         let (stop, _) = stop_pair();
-        Ok(Self { inner: Arc::new(Inner { store, gate, watch, stop, housekeeping: Mutex::new(housekeeping) }) })
+        let crowd = Arc::default();
+        let housekeeping = Mutex::new(housekeeping);
+        Ok(Self { inner: Arc::new(Inner { store, gate, watch, crowd, stop, housekeeping }) })
     }
 
     /// Serves a listener until `stop` or [`Node::stop`], then lets requests that are under way finish.
-    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
+    pub async fn serve(&self, listener: impl Into<Listener>, stop: impl Future<Output = ()>) {
         let (own, own_stop) = stop_pair();
         let mut node_stop = self.inner.stop.listen();
-        let serving = server::serve(listener, Arc::new(NodeService(self.clone())), own_stop);
+        let serving = server::serve(listener.into(), Arc::new(NodeService(self.clone())), own_stop);
         let stopping = async {
             tokio::select! {
                 () = stop => {}
@@ -176,7 +182,10 @@ impl Node {
 
     /// Registers the node's metrics, whose names begin with `cache_`.
     pub fn register_metrics(&self, registry: &mut Registry) {
-        registry.register_collector(Box::new(NodeCollector(Arc::clone(&self.inner.store))));
+        registry.register_collector(Box::new(NodeCollector {
+            store: Arc::clone(&self.inner.store),
+            crowd: Arc::clone(&self.inner.crowd),
+        }));
     }
 
     /// Stops serving on all listeners, waits for uploads that are under way, and ends the background task.
@@ -237,6 +246,10 @@ impl Service for NodeService {
         self.0.limits()
     }
 
+    fn crowd(&self) -> &Arc<Crowd> {
+        &self.0.inner.crowd
+    }
+
     async fn answer(&self, visitor: &Remembered, request: Request<Incoming>) -> Reply {
         let objects = self.0.admit(visitor, &request).ok();
         let store = &self.0.inner.store;
@@ -248,10 +261,6 @@ impl Service for NodeService {
             Dialect::Plain => webdav::answer(request, objects, around).await,
             Dialect::S3 | Dialect::Github => reply::status(StatusCode::NOT_IMPLEMENTED),
         }
-    }
-
-    fn crowded_out(&self) {
-        self.0.inner.store.counts.crowded_out.one();
     }
 }
 

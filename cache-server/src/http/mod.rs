@@ -2,10 +2,13 @@
 //! both directions. Handlers parse, call and reply; what is stored is none of their business.
 
 pub(crate) mod auth;
+mod connection;
+pub(crate) mod crowd;
 pub(crate) mod inflow;
 mod patient;
 pub(crate) mod reply;
 pub(crate) mod router;
 pub(crate) mod server;
+pub(crate) mod stop;
 mod turn;
 pub(crate) mod webdav;

@@ -15,8 +15,10 @@ use crate::config::Limits;
 use crate::counts::Traffic;
 use crate::far::ProbeError;
 use crate::http::auth::presented;
+use crate::http::crowd::Crowd;
 use crate::http::reply::Reply;
-use crate::http::server::{self, Service, StopSender, stop_pair};
+use crate::http::server::{self, Service};
+use crate::http::stop::{StopSender, stop_pair};
 use crate::http::webdav::{self, Around};
 use crate::keys::{Place, place};
 use crate::secret::Secret;
@@ -41,6 +43,7 @@ struct Door {
     backend: Backend,
     secret: Secret,
     limits: Limits,
+    crowd: Arc<Crowd>,
     tally: Arc<Tally>,
     traffic: Arc<Traffic>,
 }
@@ -54,10 +57,13 @@ impl Relay {
             Backend::Node { node, .. } => node.limits().clone(),
             Backend::Far(_) => Limits::default(),
         };
-        let door = Arc::new(Door { backend, secret, limits, tally: Arc::default(), traffic: Arc::default() });
+        // Whoever calls is this machine.
+        let limits = Limits { connections_per_peer: limits.connections, ..limits };
+        let (crowd, tally, traffic) = (Arc::default(), Arc::default(), Arc::default());
+        let door = Arc::new(Door { backend, secret, limits, crowd, tally, traffic });
         let (stop, stopping) = stop_pair();
         let mut serving = JoinSet::new();
-        serving.spawn(server::serve(listener, Arc::clone(&door), stopping));
+        serving.spawn(server::serve(listener.into(), Arc::clone(&door), stopping));
         Ok(Self { addr, door, stop, serving })
     }
 
@@ -90,7 +96,7 @@ impl Relay {
             errors: tally.errors.get(),
             timeouts: tally.timeouts.get(),
             spared: tally.spared.get(),
-            refused: tally.refused.get(),
+            refused: tally.refused.get() + self.door.crowd.refused.get(),
             bytes_in: self.door.traffic.received.get(),
             bytes_out: self.door.traffic.sent.get(),
         }
@@ -127,8 +133,8 @@ impl Service for Door {
         }
     }
 
-    fn crowded_out(&self) {
-        self.tally.refused.one();
+    fn crowd(&self) -> &Arc<Crowd> {
+        &self.crowd
     }
 }
 

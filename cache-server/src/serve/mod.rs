@@ -6,12 +6,13 @@
 //!                            signal ─▶ STOPPING ─▶ requests under way end ─▶ node stops
 //! ```
 
+mod doors;
 mod readiness;
+mod reload;
 mod running;
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,12 +29,13 @@ use hearth_host::clock::SystemClock;
 use hearth_host::lock::FileLock;
 use hearth_host::{service_manager, signals};
 use hearth_trust::Signer;
-use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::environment::Environment;
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::settings::Settings;
+use doors::{DoorError, Doors};
 use running::Running;
 
 /// What the tasks beside the node may take for their end, after the node's own time for requests.
@@ -95,12 +97,8 @@ pub(crate) enum ServeError {
     Key(#[source] KeyError),
     #[error("cannot open the store")]
     Node(#[source] NodeError),
-    #[error("cannot listen on {address}")]
-    Listen {
-        address: SocketAddr,
-        #[source]
-        cause: io::Error,
-    },
+    #[error(transparent)]
+    Door(Box<DoorError>),
     #[error(transparent)]
     Admin(AdminError),
     #[error("cannot listen for signals")]
@@ -124,33 +122,37 @@ pub(crate) enum ServeError {
 }
 
 /// Runs until it is told to stop.
-pub(crate) async fn run(settings: Settings, environment: &Environment) -> Result<(), ServeError> {
+pub(crate) async fn run(mut settings: Settings, environment: &Environment) -> Result<(), ServeError> {
     let stop = Stop::default();
     let asked = stop.clone();
-    signals::on_stop_signals(move |signal| asked.signal(signal.number)).map_err(ServeError::Signals)?;
+    let hangup = Arc::new(Notify::new());
+    let bell = Arc::clone(&hangup);
+    signals::on_service_signals(move |signal| asked.signal(signal.number), move || bell.notify_one())
+        .map_err(ServeError::Signals)?;
     let manager = service_manager(environment)?;
     make_directory(&settings.dir)?;
     let _lock = take_lock(&settings.dir)?;
     let key = key_file::read_or_make(&settings.key_file).map_err(ServeError::Key)?;
     let (signer, clock) = (Signer::from_key(*key), Arc::new(SystemClock::default()));
+    doors::fit_to_descriptors(&mut settings.node.limits);
     let patience = settings.node.limits.stop + BESIDE_THE_NODE;
     let readiness = readiness::readiness(stop.clone(), settings.dir.clone());
-    let node = Node::open(settings.node, signer, clock).await.map_err(ServeError::Node)?;
+    let node = Node::open(settings.node.clone(), signer, clock).await.map_err(ServeError::Node)?;
     let readiness = readiness::with_index(readiness, node.clone());
 
-    let http = match settings.http {
-        Some(address) => Some(listen(address).await?),
-        None => None,
-    };
+    let doors = Doors::open(&settings).await.map_err(|error| ServeError::Door(Box::new(error)))?;
     let numbers = numbers(&node);
     let admin = Admin::new(settings.admin, numbers, readiness).listen().await.map_err(ServeError::Admin)?;
 
-    let mut running = Running::of_this_process(admin.address());
+    let running = Running::of_this_process(admin.address(), &doors);
+    let socket = settings.socket.map(|socket| socket.path);
     let tasks = Tasks::new(stop.clone());
-    if let Some((listener, address)) = http {
-        running.http = Some(address);
+    if let Some((certificates, period)) = doors.certificates {
+        tasks.spawn("certificates", reload::follow(certificates, period, hangup, stop.clone()));
+    }
+    for (name, listener) in doors.listeners {
         let (serving, until) = (node.clone(), stop.clone());
-        tasks.spawn("http", async move { serving.serve(listener, async move { until.requested().await }).await });
+        tasks.spawn(name, async move { serving.serve(listener, async move { until.requested().await }).await });
     }
     tasks.spawn("admin", admin.serve(stop.clone()));
     let announcement = running::path(&settings.dir);
@@ -162,7 +164,9 @@ pub(crate) async fn run(settings: Settings, environment: &Environment) -> Result
     let watchdog =
         manager.watchdog(environment.text("WATCHDOG_USEC"), environment.text("WATCHDOG_PID"), std::process::id());
     let finish = main_loop::run(&tasks, &manager, watchdog, patience).await;
-    let _already_gone = fs::remove_file(&announcement);
+    for path in socket.iter().chain([&announcement]) {
+        let _already_gone = fs::remove_file(path);
+    }
     node.stop().await;
     if let Some(StopReason::TaskPanicked(name)) = stop.reason() {
         return Err(ServeError::Panicked(name));
@@ -197,13 +201,6 @@ fn take_lock(dir: &Path) -> Result<FileLock, ServeError> {
     };
     lock.sign(&format!("{}\n", std::process::id())).map_err(failed)?;
     Ok(lock)
-}
-
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let failed = |cause| ServeError::Listen { address, cause };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
 }
 
 fn numbers(node: &Node) -> Metrics {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use hearth_host::tree;
 use serde::Serialize;
 
+use super::doors::Doors;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Running {
     pub(super) version: &'static str,
@@ -17,6 +19,9 @@ pub(super) struct Running {
     pub(super) admin: SocketAddr,
     /// Where the cache is served without encryption.
     pub(super) http: Option<SocketAddr>,
+    /// Where it is served over TLS.
+    pub(super) tls: Option<SocketAddr>,
+    pub(super) socket: Option<PathBuf>,
 }
 
 pub(super) fn path(dir: &Path) -> PathBuf {
@@ -24,8 +29,15 @@ pub(super) fn path(dir: &Path) -> PathBuf {
 }
 
 impl Running {
-    pub(super) fn of_this_process(admin: SocketAddr) -> Self {
-        Self { version: env!("CARGO_PKG_VERSION"), pid: std::process::id(), admin, http: None }
+    pub(super) fn of_this_process(admin: SocketAddr, doors: &Doors) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            admin,
+            http: doors.http,
+            tls: doors.tls,
+            socket: doors.socket.clone(),
+        }
     }
 
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
@@ -38,6 +50,12 @@ impl fmt::Display for Running {
         f.write_str("serving")?;
         if let Some(address) = self.http {
             write!(f, " http://{address}/")?;
+        }
+        if let Some(address) = self.tls {
+            write!(f, " https://{address}/")?;
+        }
+        if let Some(path) = &self.socket {
+            write!(f, " {}", path.display())?;
         }
         write!(f, ", dashboard at http://{}/", self.admin)
     }

@@ -3,21 +3,25 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hearth_daemon::admin::{AdminSettings, Reach};
-use hearth_daemon::config::{ByteSize, ConfigError, Effective};
+use hearth_daemon::config::{ByteSize, ConfigError, Effective, TimeSpan};
 use hearth_daemon::telemetry::{self, LogFile};
 use hearth_host::users;
-use hearth_model::Bytes;
+use hearth_model::{Bytes, Millis};
 
-use super::file::{AdminFile, LimitsFile, ServerFile};
+use super::file::{AdminFile, ClientCertificatesWord, LimitsFile, ServerFile};
 use crate::config::{Limits, NodeConfig};
 use crate::environment::Environment;
+use crate::transport::{ClientCertificates, TlsFiles};
 
 /// The word that switches a listener off.
 const OFF: &str = "off";
 /// Smaller stores could not even hold the outputs of one large crate.
 const LEAST_BUDGET: Bytes = Bytes::mib(1);
+/// Looking at some files more often tells nothing sooner that anybody waits for.
+const LEAST_RELOAD: Millis = Millis::from_secs(1);
 
 /// What the rooms are given.
 #[derive(Debug, Clone)]
@@ -26,9 +30,26 @@ pub(crate) struct Settings {
     pub(crate) dir: PathBuf,
     pub(crate) key_file: PathBuf,
     pub(crate) http: Option<SocketAddr>,
+    pub(crate) tls: Option<TlsSettings>,
+    pub(crate) socket: Option<SocketSettings>,
     pub(crate) node: NodeConfig,
     pub(crate) admin: AdminSettings,
     pub(crate) log: LogFile,
+}
+
+/// The encrypted port.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsSettings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) files: TlsFiles,
+    pub(crate) reload: Duration,
+}
+
+/// The Unix socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SocketSettings {
+    pub(crate) path: PathBuf,
+    pub(crate) mode: u32,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -45,22 +66,53 @@ pub(crate) fn check(read: &Effective<ServerFile>, environment: &Environment) -> 
     let dir = file.dir.clone().or_else(|| environment.default_dir(users::effective_uid()));
     let dir = absolute(&dir.ok_or(SettingsError::NoDir)?);
     telemetry::check_filter(&file.log.filter).map_err(|error| read.refuse("log.filter", error.to_string()))?;
-    let http = match file.http.listen.as_str() {
-        OFF => None,
-        text => Some(address(read, "http.listen", text, "127.0.0.1:4227, or \"off\"")?),
-    };
-    if http.is_none() {
+    let http = listener(read, "http.listen", &file.http.listen)?;
+    let (tls, socket) = (tls(read)?, socket(read)?);
+    if http.is_none() && tls.is_none() && socket.is_none() {
         return Err(read.refuse("http.listen", "nothing is served: every listener is off").into());
     }
     let node = node(read, &dir)?;
     Ok(Settings {
         key_file: file.key_file.as_deref().map_or_else(|| dir.join("token.key"), absolute),
         http,
+        tls,
+        socket,
         node,
         admin: admin(read, &file.admin)?,
         log: file.log.clone(),
         dir,
     })
+}
+
+/// An address, unless it is switched off.
+fn listener(read: &Effective<ServerFile>, key: &str, text: &str) -> Result<Option<SocketAddr>, ConfigError> {
+    if text == OFF { Ok(None) } else { address(read, key, text, "127.0.0.1:4227, or \"off\"").map(Some) }
+}
+
+fn tls(read: &Effective<ServerFile>) -> Result<Option<TlsSettings>, ConfigError> {
+    let file = &read.value.tls;
+    let Some(listen) = listener(read, "tls.listen", &file.listen)? else { return Ok(None) };
+    let needed = |path: &Option<PathBuf>, key: &str| {
+        path.as_deref().map(absolute).ok_or_else(|| read.refuse(key, "must be set where `tls.listen` is"))
+    };
+    let clients = match (&file.client_ca_file, file.client_certificates) {
+        (None, _) => ClientCertificates::No,
+        (Some(path), ClientCertificatesWord::Required) => ClientCertificates::Required(absolute(path)),
+        (Some(path), ClientCertificatesWord::Optional) => ClientCertificates::Optional(absolute(path)),
+    };
+    if file.reload.0 < LEAST_RELOAD {
+        return Err(read.refuse("tls.reload", format!("must be at least {}", TimeSpan(LEAST_RELOAD))));
+    }
+    let certificate = needed(&file.certificate_file, "tls.certificate_file")?;
+    let key = needed(&file.key_file, "tls.key_file")?;
+    Ok(Some(TlsSettings { listen, files: TlsFiles { certificate, key, clients }, reload: file.reload.0.to_duration() }))
+}
+
+fn socket(read: &Effective<ServerFile>) -> Result<Option<SocketSettings>, ConfigError> {
+    let file = &read.value.socket;
+    let mode = u32::from_str_radix(&file.mode, 8).ok().filter(|mode| *mode <= 0o777);
+    let mode = mode.ok_or_else(|| read.refuse("socket.mode", "must be an octal number like \"0660\""))?;
+    Ok(file.path.as_deref().map(|path| SocketSettings { path: absolute(path), mode }))
 }
 
 fn node(read: &Effective<ServerFile>, dir: &Path) -> Result<NodeConfig, ConfigError> {
@@ -86,20 +138,30 @@ fn limits(read: &Effective<ServerFile>, file: &LimitsFile) -> Result<Limits, Con
         ("client_stall", file.client_stall),
         ("upload", file.upload),
         ("idle", file.idle),
+        ("head", file.head),
     ];
     if let Some((name, _)) = spans.iter().find(|(_, span)| span.0.0 == 0) {
         return Err(read.refuse(&format!("limits.{name}"), "must be longer than nothing"));
     }
-    if file.connections == 0 {
-        return Err(read.refuse("limits.connections", "must be at least 1"));
+    let numbers = [
+        ("connections", file.connections),
+        ("connections_per_peer", file.connections_per_peer),
+        ("streams", file.streams),
+    ];
+    if let Some((name, _)) = numbers.iter().find(|(_, number)| *number == 0) {
+        return Err(read.refuse(&format!("limits.{name}"), "must be at least 1"));
     }
+    let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
     Ok(Limits {
         read: file.read.0.to_duration(),
         write: file.write.0.to_duration(),
         client_stall: file.client_stall.0.to_duration(),
         upload: file.upload.0.to_duration(),
         idle: file.idle.0.to_duration(),
-        connections: usize::try_from(file.connections).unwrap_or(usize::MAX),
+        head: file.head.0.to_duration(),
+        connections: count(file.connections),
+        connections_per_peer: count(file.connections_per_peer),
+        streams: file.streams,
         stop: file.stop.0.to_duration(),
         ..Limits::default()
     })

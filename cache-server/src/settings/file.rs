@@ -19,6 +19,8 @@ pub(crate) struct ServerFile {
     /// same. Default: `token.key` in `dir`.
     pub(crate) key_file: Option<PathBuf>,
     pub(crate) http: HttpFile,
+    pub(crate) tls: TlsFile,
+    pub(crate) socket: SocketFile,
     pub(crate) store: StoreFile,
     pub(crate) limits: LimitsFile,
     pub(crate) admin: AdminFile,
@@ -36,6 +38,63 @@ pub(crate) struct HttpFile {
 impl Default for HttpFile {
     fn default() -> Self {
         Self { listen: "127.0.0.1:4227".to_owned() }
+    }
+}
+
+/// The section `[tls]`: the encrypted port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TlsFile {
+    /// Address and port, or "off". Port 0 takes any free one.
+    pub(crate) listen: String,
+    /// PEM file: the server's certificate first, then those between it and its root.
+    pub(crate) certificate_file: Option<PathBuf>,
+    /// PEM file with the certificate's private key.
+    pub(crate) key_file: Option<PathBuf>,
+    /// PEM file with the authorities whose certificates clients show. Unset: clients are not asked for one.
+    pub(crate) client_ca_file: Option<PathBuf>,
+    pub(crate) client_certificates: ClientCertificatesWord,
+    /// How often the files are looked at; those that changed are used for connections from then on. SIGHUP does the
+    /// same at once.
+    pub(crate) reload: TimeSpan,
+}
+
+/// Whether clients must show a certificate where `client_ca_file` is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClientCertificatesWord {
+    /// Connections without one end before any request.
+    Required,
+    /// One that is shown has to be good.
+    Optional,
+}
+
+impl Default for TlsFile {
+    fn default() -> Self {
+        Self {
+            listen: "off".to_owned(),
+            certificate_file: None,
+            key_file: None,
+            client_ca_file: None,
+            client_certificates: ClientCertificatesWord::Required,
+            reload: TimeSpan(Millis::from_secs(30)),
+        }
+    }
+}
+
+/// The section `[socket]`: for processes of the same machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SocketFile {
+    /// Where the socket is made. Unset: there is none.
+    pub(crate) path: Option<PathBuf>,
+    /// Who may connect, as for `chmod`: whoever may write.
+    pub(crate) mode: String,
+}
+
+impl Default for SocketFile {
+    fn default() -> Self {
+        Self { path: None, mode: "0660".to_owned() }
     }
 }
 
@@ -78,8 +137,15 @@ pub(crate) struct LimitsFile {
     pub(crate) upload: TimeSpan,
     /// The longest between two requests of a connection.
     pub(crate) idle: TimeSpan,
-    /// Connections at once; further ones are closed at once and counted.
+    /// The longest that a handshake and the head of a request may take, each from its first byte to its last.
+    pub(crate) head: TimeSpan,
+    /// Connections at once; further ones are closed at once and counted. Never more than the system gives descriptors
+    /// for.
     pub(crate) connections: u32,
+    /// The same for the connections of one address.
+    pub(crate) connections_per_peer: u32,
+    /// Requests under way on one connection of HTTP/2.
+    pub(crate) streams: u32,
     /// A stop waits this long for requests that are under way.
     pub(crate) stop: TimeSpan,
 }
@@ -92,7 +158,10 @@ impl Default for LimitsFile {
             client_stall: TimeSpan(Millis::from_secs(10)),
             upload: TimeSpan(Millis::from_secs(60)),
             idle: TimeSpan(Millis::from_secs(120)),
+            head: TimeSpan(Millis::from_secs(10)),
             connections: 1024,
+            connections_per_peer: 512,
+            streams: 64,
             stop: TimeSpan(Millis::from_secs(30)),
         }
     }

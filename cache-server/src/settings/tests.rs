@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::transport::ClientCertificates;
 
 fn checked(text: &str) -> Result<Settings, String> {
     let read = Sources::default().with_text(Path::new("x.toml"), text).unwrap().load::<ServerFile>();
@@ -42,6 +43,13 @@ fn what_cannot_be_used_is_refused_with_its_place() {
         ("[store]\nmax_object = \"0B\"", "`store.max_object`: must be more than nothing"),
         ("[limits]\nread = \"0s\"", "`limits.read`: must be longer than nothing"),
         ("[limits]\nconnections = 0", "`limits.connections`: must be at least 1"),
+        ("[tls]\nlisten = \"127.0.0.1:0\"", "`tls.certificate_file`: must be set"),
+        ("[tls]\nlisten = \"127.0.0.1:0\"\ncertificate_file = \"c\"", "`tls.key_file`: must be set"),
+        ("[tls]\nlisten = \"443\"", "`tls.listen`: `443` is no address"),
+        ("[tls]\nlisten = \"[::]:443\"\nreload = \"10ms\"", "`tls.reload`: must be at least 1s"),
+        ("[socket]\nmode = \"rw\"", "`socket.mode`: must be an octal number"),
+        ("[socket]\nmode = \"7777\"", "`socket.mode`: must be an octal number"),
+        ("[limits]\nstreams = 0", "`limits.streams`: must be at least 1"),
         ("[admin]\nlisten = \"0.0.0.0:1\"", "`admin.listen`: can be reached from other machines"),
         ("[log]\nfilter = \"info,x=loud\"", "`log.filter`"),
         ("[htpp]", "htpp"),
@@ -50,6 +58,18 @@ fn what_cannot_be_used_is_refused_with_its_place() {
         assert!(refused.contains(said), "{text}: {refused}");
     }
     assert!(checked("[admin]\nlisten = \"0.0.0.0:1\"\nnetwork = true").is_ok());
+}
+
+#[test]
+fn any_one_listener_is_enough() {
+    let off = "[http]\nlisten = \"off\"\n";
+    assert!(checked(&format!("{off}[socket]\npath = \"/s\"")).unwrap().socket.is_some());
+    let tls = format!("{off}[tls]\nlisten = \"127.0.0.1:0\"\ncertificate_file = \"/c\"\nkey_file = \"/k\"");
+    let settings = checked(&tls).unwrap();
+    assert!(settings.http.is_none());
+    assert_eq!(settings.tls.unwrap().files.clients, ClientCertificates::No);
+    let settings = checked(&format!("{tls}\nclient_ca_file = \"/a\"\nclient_certificates = \"optional\"")).unwrap();
+    assert_eq!(settings.tls.unwrap().files.clients, ClientCertificates::Optional(PathBuf::from("/a")));
 }
 
 #[test]

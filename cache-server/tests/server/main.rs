@@ -8,3 +8,4 @@ mod world;
 mod commands;
 mod life;
 mod tokens;
+mod transport;

@@ -78,11 +78,15 @@ impl World {
     }
 
     pub(crate) fn serve_with(&self, args: &[&str]) -> Server {
+        self.start(self.command(&[&["serve", "--admin", "127.0.0.1:0"], args].concat()))
+    }
+
+    /// A server that this command runs.
+    pub(crate) fn start(&self, mut command: Command) -> Server {
         let log = std::fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let mut command = self.command(&[&["serve", "--admin", "127.0.0.1:0"], args].concat());
         let announcement = self.dir().join("server.json");
         let _of_one_that_was_killed = std::fs::remove_file(&announcement);
-        let mut child = command.stderr(log).spawn().unwrap();
+        let mut child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut said = None;
         until("the server is up", || {
             assert_eq!(child.try_wait().unwrap(), None, "{}", self.log());
