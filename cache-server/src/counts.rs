@@ -43,6 +43,8 @@ pub(crate) struct Counts {
     pub(crate) divergent: Count,
     /// Writes that the job had no right or no quota for.
     pub(crate) discarded: Count,
+    /// Writes below a key of sccache's that are nothing that it makes.
+    pub(crate) malformed: Count,
     pub(crate) too_large: Count,
     pub(crate) no_room: Count,
     pub(crate) slow_writes: Count,

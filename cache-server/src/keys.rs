@@ -79,7 +79,6 @@ impl ObjectKey {
     }
 
     /// Whether sccache made this key: `…/a/b/c/<64 hex digits>`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the check of what is stored, which comes next"))]
     pub(crate) fn is_compilation(&self) -> bool {
         let mut from_end = self.0.rsplit('/');
         let Some(digits) = from_end.next().filter(|text| is_digest(text)) else { return false };

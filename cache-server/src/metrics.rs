@@ -32,6 +32,7 @@ impl Collector for NodeCollector {
             ("duplicate", counts.duplicate.get()),
             ("divergent", counts.divergent.get()),
             ("discarded", counts.discarded.get()),
+            ("malformed", counts.malformed.get()),
             ("too_large", counts.too_large.get()),
             ("no_room", counts.no_room.get()),
             ("too_slow", counts.slow_writes.get()),
@@ -54,6 +55,8 @@ impl Collector for NodeCollector {
         page.register("cache_connections", "Connections that are open", connections)?;
         let corrupt = Counter(counts.corrupt.get());
         page.register("cache_corrupt_objects", "Damaged objects that were found and removed", corrupt)?;
+        let saved = Counter(store.savings.saved_ms.get() / 1000);
+        page.register("cache_saved_compile_seconds", "Compile time of what was read instead of compiled", saved)?;
         let evicted = Counter(counts.evicted.get());
         page.register("cache_evicted_objects", "Objects removed to make room", evicted)?;
         let evicted_bytes = Counter(counts.evicted_bytes.get());

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hearth_model::{Bytes, Clock};
+use hearth_model::{Bytes, Clock, Millis, WriterId};
 use hearth_trust::{Claims, Signer};
 use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
@@ -27,6 +27,7 @@ use crate::http::webdav::{self, Around, Objects, Removal};
 use crate::keys::{ObjectKey, ObjectName};
 use crate::metrics::NodeCollector;
 use crate::reads::{Found, Nothing, Part, find, measure};
+use crate::savings::{JobSavings, SavingsReport};
 use crate::store::Store;
 use crate::transport::Listener;
 use crate::upkeep::{keep_synced, look_after, look_after_once};
@@ -77,11 +78,15 @@ pub struct NodeStatus {
     pub duplicate: u64,
     pub divergent: u64,
     pub discarded: u64,
+    /// Writes below a key of sccache's that are nothing that it makes.
+    pub malformed: u64,
     /// Writes that could not be taken: too large, no room, too slow, aborted.
     pub failed: u64,
     pub refused: u64,
     pub evicted: u64,
     pub corrupt: u64,
+    /// Compile time of what was read instead of compiled, as its writers took for it.
+    pub saved: Millis,
 }
 
 /// Whether the accounts have caught up with the disk after a start.
@@ -157,7 +162,7 @@ impl Node {
     pub fn status(&self) -> NodeStatus {
         let store = &self.inner.store;
         let counts = &store.counts;
-        let taken = [&counts.stored, &counts.duplicate, &counts.divergent, &counts.discarded];
+        let taken = [&counts.stored, &counts.duplicate, &counts.divergent, &counts.discarded, &counts.malformed];
         let failed = [&counts.too_large, &counts.no_room, &counts.slow_writes, &counts.aborted];
         let failed = failed.iter().map(|count| count.get()).sum();
         NodeStatus {
@@ -173,11 +178,23 @@ impl Node {
             duplicate: counts.duplicate.get(),
             divergent: counts.divergent.get(),
             discarded: counts.discarded.get(),
+            malformed: counts.malformed.get(),
             failed,
             refused: counts.refused.get(),
             evicted: counts.evicted.get(),
             corrupt: counts.corrupt.get(),
+            saved: Millis(store.savings.saved_ms.get()),
         }
+    }
+
+    /// What was saved and what was missed since the node was opened: by realm and by crate, the first `top` of each.
+    pub fn savings(&self, top: usize) -> SavingsReport {
+        self.inner.store.savings.report(top)
+    }
+
+    /// What a job, or the owner of a static token, has saved and missed; `None` when he was not seen lately.
+    pub fn savings_of(&self, writer: WriterId) -> Option<JobSavings> {
+        self.inner.store.savings.job(writer)
     }
 
     /// Registers the node's metrics, whose names begin with `cache_`.
@@ -325,7 +342,16 @@ impl NodeObjects {
         if self.pace() == Pace::TooFast {
             return self.count_read(Err(Nothing::Absent));
         }
-        self.count_read(find(&self.store, &self.caller, key, Part::Whole).await)
+        let found = find(&self.store, &self.caller, key, Part::Whole).await;
+        let Store { savings, clock, .. } = &*self.store;
+        match &found {
+            Ok(found) => {
+                let cost = (found.info.cost_ms > 0).then(|| Millis(found.info.cost_ms.into()));
+                savings.hit(&self.caller, Bytes(found.info.length), cost, clock.now());
+            }
+            Err(_) => savings.missed(&self.caller, key, clock.now()),
+        }
+        self.count_read(found)
     }
 }
 
@@ -355,6 +381,7 @@ impl Objects for NodeObjects {
             Taken::Duplicate => &counts.duplicate,
             Taken::Divergent => &counts.divergent,
             Taken::Discarded => &counts.discarded,
+            Taken::Malformed => &counts.malformed,
             Taken::TooLarge => &counts.too_large,
             Taken::NoRoom => &counts.no_room,
             Taken::TooSlow => &counts.slow_writes,

@@ -22,6 +22,7 @@ use crate::eviction::{Budgets, Hand};
 use crate::index::{Entry, Fact, Place, USES};
 use crate::keys::ObjectName;
 use crate::memory::Memory;
+use crate::savings::Savings;
 use crate::segments::{ReadError, RecordReader, Source, Step};
 
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub(crate) struct Store {
     pub(crate) eviction_bell: Notify,
     wanted: AtomicU64,
     accounts: Accounts,
+    pub(crate) savings: Savings,
 }
 
 /// An object that was found, its first piece checked.
@@ -87,6 +89,7 @@ impl Store {
             eviction_bell: Notify::new(),
             wanted: AtomicU64::new(0),
             accounts: Accounts::default(),
+            savings: Savings::default(),
             clock,
             config,
         })

@@ -136,7 +136,9 @@ async fn write(place: Result<Place, Malformed>, objects: impl Objects, mut inflo
             Err(_) => StatusCode::BAD_REQUEST,
         },
         Ok(Place::Object(key)) => match put(&key, objects, inflow).await {
-            Taken::Stored | Taken::Duplicate | Taken::Divergent | Taken::Discarded => StatusCode::CREATED,
+            Taken::Stored | Taken::Duplicate | Taken::Divergent | Taken::Discarded | Taken::Malformed => {
+                StatusCode::CREATED
+            }
             Taken::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Taken::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
             Taken::TooSlow => StatusCode::SERVICE_UNAVAILABLE,

@@ -121,7 +121,7 @@ impl Objects for Counted {
         };
         match taken {
             Taken::Stored | Taken::Duplicate | Taken::Divergent => self.tally.stored.one(),
-            Taken::Discarded => self.tally.discarded.one(),
+            Taken::Discarded | Taken::Malformed => self.tally.discarded.one(),
             Taken::TooLarge | Taken::NoRoom | Taken::TooSlow | Taken::Aborted => self.tally.failed.one(),
         }
         taken

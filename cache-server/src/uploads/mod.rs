@@ -11,6 +11,7 @@ use crate::access::{Caller, OverQuota};
 use crate::appender::Filed;
 use crate::http::inflow::{Cut, Inflow};
 use crate::keys::ObjectKey;
+use crate::savings::{Inspector, Malformed, Unit};
 use crate::store::Store;
 
 pub(crate) use draft::Offer;
@@ -26,6 +27,8 @@ pub(crate) enum Taken {
     Divergent,
     /// The job has no right or no quota for it. It is told that all is well: its build is none of ours to disturb.
     Discarded,
+    /// It is no object of sccache, though its key says so. Nothing was stored, and the client is told that all is well.
+    Malformed,
     TooLarge,
     NoRoom,
     TooSlow,
@@ -40,6 +43,7 @@ impl Taken {
             Self::Duplicate => "duplicate",
             Self::Divergent => "divergent",
             Self::Discarded => "discarded",
+            Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::NoRoom => "no_room",
             Self::TooSlow => "too_slow",
@@ -56,6 +60,7 @@ pub(crate) enum Failure {
     TooSlow,
     /// Fewer bytes came than were promised.
     Short,
+    Malformed,
 }
 
 impl From<crate::disk::TooSlow> for Failure {
@@ -71,6 +76,7 @@ impl From<Failure> for Taken {
             Failure::NoRoom => Self::NoRoom,
             Failure::TooSlow => Self::TooSlow,
             Failure::Short => Self::Aborted,
+            Failure::Malformed => Self::Malformed,
         }
     }
 }
@@ -86,25 +92,46 @@ pub(crate) async fn receive(store: &Arc<Store>, caller: &Caller, key: &ObjectKey
     if store.take_allowance(caller, length) == Err(OverQuota) {
         return refuse(inflow, Taken::Discarded).await;
     }
-    let offer = Offer { address, length: Some(length), writer: caller.writer, attributes: "".into(), cost_ms: 0 };
-    match take_in(store, offer, &mut inflow).await {
-        Ok(Ok(filed)) => taken(filed),
+    let cost = store.savings.cost(caller, key, store.clock.now());
+    let cost_ms = cost.map_or(0, |cost| u32::try_from(cost.0).unwrap_or(u32::MAX));
+    let offer = Offer { address, length: Some(length), writer: caller.writer, attributes: "".into(), cost_ms };
+    let inspector = key.is_compilation().then(Inspector::default);
+    match take_in(store, offer, inspector, &mut inflow).await {
+        Ok(Ok((filed, unit))) => {
+            if let Some(unit) = unit {
+                store.savings.stored(caller, key, unit, cost, store.clock.now());
+            }
+            taken(filed)
+        }
         Ok(Err(failure)) => refuse(inflow, failure.into()).await,
         Err(Cut) => Taken::Aborted,
     }
 }
 
-async fn take_in(store: &Arc<Store>, offer: Offer, inflow: &mut Inflow) -> Result<Result<Filed, Failure>, Cut> {
+/// Takes the body in. What an inspector has seen as something else than sccache's is dropped at the end.
+async fn take_in(
+    store: &Arc<Store>,
+    offer: Offer,
+    mut inspector: Option<Inspector>,
+    inflow: &mut Inflow,
+) -> Result<Result<(Filed, Option<Unit>), Failure>, Cut> {
     let mut upload = match Upload::begin(store, offer).await {
         Ok(upload) => upload,
         Err(failure) => return Ok(Err(failure)),
     };
     while let Some(bytes) = inflow.next().await? {
+        if let Some(inspector) = &mut inspector {
+            inspector.see(&bytes);
+        }
         if let Err(failure) = upload.write(bytes).await {
             return Ok(Err(failure));
         }
     }
-    Ok(upload.finish().await)
+    let unit = match inspector.map_or(Ok(None), Inspector::finish) {
+        Ok(unit) => unit,
+        Err(Malformed) => return Ok(Err(Failure::Malformed)),
+    };
+    Ok(upload.finish().await.map(|filed| (filed, unit)))
 }
 
 pub(crate) fn taken(filed: Filed) -> Taken {

@@ -20,4 +20,5 @@ mod tokens;
 mod uploads;
 
 mod poison;
+mod savings;
 mod sccache;

@@ -54,7 +54,26 @@ pub(crate) fn signer() -> Signer {
 /// An object's path, made from one byte.
 pub(crate) fn key(n: u8) -> String {
     let hex = format!("{n:02x}").repeat(32);
+    format!("objects/{hex}")
+}
+
+/// A key as sccache makes it.
+pub(crate) fn sccache_key(n: u8) -> String {
+    let hex = format!("{n:02x}").repeat(32);
     format!("{}/{}/{}/{hex}", &hex[..1], &hex[1..2], &hex[2..3])
+}
+
+/// An object as sccache makes it, of a library: a zip with one stored member of `length` bytes that begins like a zstd
+/// frame. Nobody looks further, so the checksum is left out.
+pub(crate) fn compilation(name: &str, seed: u64, length: u32) -> Vec<u8> {
+    let member = format!("lib{name}-{seed:016x}.rlib");
+    let (size, name_length) = (length.to_le_bytes(), u16::try_from(member.len()).unwrap().to_le_bytes());
+    let shared = [&[20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0, 0, 0, 0, 0][..], &size, &size, &name_length, &[0; 2]].concat();
+    let data = [&[0x28, 0xb5, 0x2f, 0xfd][..], &body(seed, length as usize - 4)].concat();
+    let local = [b"PK\x03\x04", shared.as_slice(), member.as_bytes(), &data].concat();
+    let central = [b"PK\x01\x02\x14\0", shared.as_slice(), &[0; 14], member.as_bytes()].concat();
+    let ends = [central.len(), local.len()].map(|n| u32::try_from(n).unwrap().to_le_bytes()).concat();
+    [local, central, b"PK\x05\x06\0\0\0\0\x01\0\x01\0".to_vec(), ends, vec![0; 2]].concat()
 }
 
 /// Bytes that differ from chunk to chunk.

@@ -5,7 +5,7 @@ use hearth_model::{ExecutionId, Scope, Timestamp};
 use crate::http;
 use crate::world::{Server, World, until};
 
-const KEY: &str = "/0/1/2/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const KEY: &str = "/objects/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 const MACHINE: [&str; 10] = [
     "token",

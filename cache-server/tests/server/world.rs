@@ -194,7 +194,7 @@ pub(crate) fn connect(address: &str) -> TcpStream {
 /// An object's path, made from one byte.
 pub(crate) fn key(n: u8) -> String {
     let hex = format!("{n:02x}").repeat(32);
-    format!("/{}/{}/{}/{hex}", &hex[..1], &hex[1..2], &hex[2..3])
+    format!("/objects/{hex}")
 }
 
 /// Looks until `condition` holds.
