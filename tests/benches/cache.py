@@ -9,8 +9,8 @@ file synced every second, and without one). Usage:
 Every server has core 0 for itself and the client core 1, both above everything else that runs when this runs as root.
 In each round each server has its turn; the table shows medians. Every object is stored and read by one client
 (tests/benches/cache), compared byte for byte before reads are timed and in samples after writes. CPU seconds are the
-server's own, user and system, of all its processes. `client` is how busy the client was: near 100 % the figure is the
-client's limit and not the server's. Needs nginx-full, libnginx-mod-http-dav-ext and redis-server of Debian."""
+server's own, user and system, of all its processes. Where the client is busier than the server, the figure is the
+client's limit. Needs 5 GB of disk, nginx-full, libnginx-mod-http-dav-ext and redis-server of Debian."""
 import argparse, json, os, shutil, socket, statistics, subprocess, sys, time
 
 SIZES = {"4K": 4 << 10, "64K": 64 << 10, "1M": 1 << 20, "8M": 8 << 20}
@@ -177,6 +177,23 @@ def show(rows):
     print(f"| {rows[0]['what']} {rows[0]['size']} | {rows[0]['connections']} | {' | '.join(cells)} |", flush=True)
 
 
+def compare(servers, size_name, arguments, rows):
+    """All servers with objects of one size."""
+    if "get" in arguments.what:
+        for server in servers:
+            server.load("put", SIZES[size_name], READ[size_name], 4)
+            server.load("check", SIZES[size_name], READ[size_name])
+    for what in arguments.what:
+        for connections in arguments.connections:
+            results = {server: [] for server in servers}
+            for _ in range(arguments.rounds):
+                for server in servers:
+                    results[server].append(measure(server, what, size_name, connections, arguments.seconds))
+            line = [row(what, size_name, connections, server.name, results[server]) for server in servers]
+            rows += line
+            show(line)
+
+
 def main():
     words = lambda text: text.split(",")
     parser = argparse.ArgumentParser()
@@ -197,22 +214,14 @@ def main():
     print(f"| | connections | {' | '.join(arguments.only)} |")
     print(f"| --- | --- {'| --- ' * len(arguments.only)}|")
     for size_name in arguments.sizes:
-        servers = [known[name](arguments.work, arguments.binaries) for name in arguments.only]
-        for server in servers:
-            if "get" in arguments.what:
-                server.load("put", SIZES[size_name], READ[size_name], 4)
-                server.load("check", SIZES[size_name], READ[size_name])
-        for what in arguments.what:
-            for connections in arguments.connections:
-                results = {server: [] for server in servers}
-                for _ in range(arguments.rounds):
-                    for server in servers:
-                        results[server].append(measure(server, what, size_name, connections, arguments.seconds))
-                line = [row(what, size_name, connections, server.name, results[server]) for server in servers]
-                rows += line
-                show(line)
-        for server in servers:
-            server.stop()
+        servers = []
+        try:
+            for name in arguments.only:
+                servers.append(known[name](arguments.work, arguments.binaries))
+            compare(servers, size_name, arguments, rows)
+        finally:
+            for server in servers:
+                server.stop()
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump(rows, file, indent=1)
