@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::environment::skip;
 use crate::http;
-use crate::world::{PATIENCE, Server, World, connect, exists, key, until};
+use crate::world::{PATIENCE, Server, UNTROUBLED, World, connect, exists, key, until};
 
 const CHECK: &str = "/.sccache_check";
 
@@ -100,7 +100,7 @@ impl<'a> Authority<'a> {
         let dir = dir.display();
         self.0.configure(&format!(
             "[tls]\nlisten = \"127.0.0.1:0\"\ncertificate_file = \"{dir}/server.pem\"\nkey_file = \"{dir}/server.key\"\n\
-             {more}"
+             {more}{UNTROUBLED}"
         ));
     }
 }

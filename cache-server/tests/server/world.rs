@@ -16,6 +16,8 @@ use crate::http::{self, Answer};
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// An instant that no test lives to see.
 const LATER: Timestamp = Timestamp::from_millis(4_000_000_000_000);
+/// A busy machine, or a full one, is no reason to decline anything, unless a test is about that.
+pub(crate) const UNTROUBLED: &str = "[limits]\nread = \"1m\"\nwrite = \"1m\"\n[store]\nfree_reserve = \"0B\"\n";
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A directory for a server, its configuration, and everything that a test puts beside them.
@@ -32,7 +34,9 @@ pub(crate) struct Server {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { place: tempfile::tempdir().unwrap() }
+        let world = Self { place: tempfile::tempdir().unwrap() };
+        world.configure(UNTROUBLED);
+        world
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -48,14 +52,12 @@ impl World {
         std::fs::write(self.path("server.toml"), text).unwrap();
     }
 
-    /// The program with this world's directory, and its configuration once there is one.
+    /// The program with this world's directory and configuration.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hearth-cache-server"));
         command.env_clear().envs(environment::bare()).env("HOME", self.place.path());
         command.arg("--dir").arg(self.dir());
-        if self.path("server.toml").exists() {
-            command.arg("--config").arg(self.path("server.toml"));
-        }
+        command.arg("--config").arg(self.path("server.toml"));
         command.args(args).stdin(Stdio::null());
         command
     }
