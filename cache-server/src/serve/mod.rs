@@ -60,7 +60,7 @@ pub(crate) struct ServeArgs {
     /// Disk for objects [default: 20GiB]
     #[arg(long, value_name = "SIZE")]
     budget: Option<String>,
-    /// Where to serve health, metrics and dashboard; port 0 takes a free one [default: 127.0.0.1:7789]
+    /// Where to serve health, readiness and metrics; port 0 takes a free one [default: 127.0.0.1:7789]
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin: Option<String>,
 }

@@ -15,7 +15,7 @@ use super::doors::Doors;
 pub(super) struct Running {
     pub(super) version: &'static str,
     pub(super) pid: u32,
-    /// Where health, metrics and dashboard are.
+    /// Where health, readiness and metrics are.
     pub(super) admin: SocketAddr,
     /// Where the cache is served without encryption.
     pub(super) http: Option<SocketAddr>,
@@ -57,6 +57,6 @@ impl fmt::Display for Running {
         if let Some(path) = &self.socket {
             write!(f, " {}", path.display())?;
         }
-        write!(f, ", dashboard at http://{}/", self.admin)
+        write!(f, ", health and metrics at http://{}/", self.admin)
     }
 }

@@ -167,7 +167,7 @@ impl Default for LimitsFile {
     }
 }
 
-/// The section `[admin]`: health, metrics and dashboard.
+/// The section `[admin]`: health, readiness and metrics.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AdminFile {
