@@ -26,6 +26,8 @@ pub struct NodeConfig {
     pub ownership: Ownership,
     /// Repositories that share what they trust.
     pub groups: Groups,
+    /// How much each scope but the trusted one may hold; `None` leaves that to eviction.
+    pub scope_quota: Option<Bytes>,
     pub durability: Durability,
     /// How the budget is divided, and what goes by age.
     pub retention: Retention,
@@ -65,6 +67,7 @@ impl NodeConfig {
             limits: Limits::default(),
             ownership: Ownership::Alone,
             groups: Groups::default(),
+            scope_quota: None,
             durability: Durability::Batch,
             retention: Retention::default(),
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes as Data;
-use hearth_model::{Bytes, Clock, Timestamp, WriterId};
+use hearth_model::{Bytes, Clock, Scope, Timestamp, WriterId};
 use tokio::sync::Notify;
 use tracing::warn;
 
@@ -237,8 +237,14 @@ impl Store {
         Bytes(self.wanted.swap(0, Ordering::Relaxed))
     }
 
-    /// Takes `length` from what the caller may still write.
+    /// Takes `length` from what the caller may still write, by himself and together with all who write his scope.
     pub(crate) fn take_allowance(&self, caller: &Caller, length: u64) -> Result<(), OverQuota> {
+        if let (Some(limit), Some(space)) = (self.config.scope_quota, caller.writes())
+            && space.scope != Scope::Trusted
+            && self.usage(space).bytes.saturating_add(length) > limit.0
+        {
+            return Err(OverQuota);
+        }
         let Some(quota) = caller.quota else { return Ok(()) };
         self.accounts.take(caller.writer, quota, length, self.clock.now())
     }

@@ -12,6 +12,7 @@ use hearth_host::users;
 use hearth_model::{Bytes, Millis};
 
 use super::file::{AdminFile, ClientCertificatesWord, LimitsFile, ServerFile};
+use crate::access::Groups;
 use crate::config::{Limits, NodeConfig};
 use crate::environment::Environment;
 use crate::transport::{ClientCertificates, TlsFiles};
@@ -127,6 +128,10 @@ fn node(read: &Effective<ServerFile>, dir: &Path) -> Result<NodeConfig, ConfigEr
     node.free_reserve = store.free_reserve.0;
     node.max_object = store.max_object.0;
     node.memory = store.memory.0;
+    let access = &read.value.access;
+    let groups = access.groups.iter().map(|group| (group.name.as_str(), group.repositories.as_slice()));
+    node.groups = Groups::new(groups).map_err(|error| read.refuse("access.groups", error.to_string()))?;
+    node.scope_quota = access.scope_quota.map(|quota| quota.0);
     node.limits = limits(read, &read.value.limits)?;
     Ok(node)
 }

@@ -22,6 +22,7 @@ pub(crate) struct ServerFile {
     pub(crate) tls: TlsFile,
     pub(crate) socket: SocketFile,
     pub(crate) store: StoreFile,
+    pub(crate) access: AccessFile,
     pub(crate) limits: LimitsFile,
     pub(crate) admin: AdminFile,
     pub(crate) log: LogFile,
@@ -121,6 +122,25 @@ impl Default for StoreFile {
             memory: ByteSize(Bytes::mib(64)),
         }
     }
+}
+
+/// The section `[access]`: who shares what. Tokens are not here: `hearth-cache-server token` keeps them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AccessFile {
+    /// How much each branch's and each pull request's scope may hold; more is thrown away. Default: no limit of its own.
+    pub(crate) scope_quota: Option<ByteSize>,
+    /// Repositories that share what their default branches built.
+    pub(crate) groups: Vec<GroupFile>,
+}
+
+/// One `[[access.groups]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GroupFile {
+    pub(crate) name: String,
+    /// `host/owner/name` of each.
+    pub(crate) repositories: Vec<String>,
 }
 
 /// The section `[limits]`: how long and how many.

@@ -41,6 +41,7 @@ fn what_cannot_be_used_is_refused_with_its_place() {
         ("[http]\nlisten = \"off\"", "`http.listen`: nothing is served"),
         ("[store]\nbudget = \"1KiB\"", "`store.budget`: must be at least 1MiB"),
         ("[store]\nmax_object = \"0B\"", "`store.max_object`: must be more than nothing"),
+        ("[[access.groups]]\nname = \"a/b\"\nrepositories = []", "`access.groups`: `a/b` is not a name for a group"),
         ("[limits]\nread = \"0s\"", "`limits.read`: must be longer than nothing"),
         ("[limits]\nconnections = 0", "`limits.connections`: must be at least 1"),
         ("[tls]\nlisten = \"127.0.0.1:0\"", "`tls.certificate_file`: must be set"),

@@ -1,9 +1,10 @@
 //! Who sees what: own scope, base, trusted, and never anything else.
 
+use hearth_cache_server::Groups;
 use hearth_model::{Bytes, ExecutionId};
 use hearth_trust::Claims;
 
-use crate::world::{Answer, NOW, World, body, claims, key, pull_request, signer, trusted};
+use crate::world::{Answer, NOW, REPOSITORY, World, body, claims, key, pull_request, signer, trusted};
 
 fn hit(body: &[u8]) -> Answer {
     Answer { status: 200, body: body.to_vec() }
@@ -82,6 +83,41 @@ async fn a_reader_is_told_that_all_is_well_and_stores_nothing() {
     let status = world.node.status();
     assert_eq!((status.discarded, status.stored, status.objects), (1, 0, 0));
     assert_eq!(world.objects(), 0);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_group_shares_what_it_trusts_and_nothing_else() {
+    let other = "github.com/acme/launchpad";
+    let repositories = [REPOSITORY.to_owned(), other.to_owned()];
+    let world = World::with(|config| config.groups = Groups::new([("acme", repositories.as_slice())]).unwrap()).await;
+    let of_other = |claims: Claims| signer().sign(&Claims { repository: other.to_owned(), ..claims });
+    let other_trusted = of_other(claims(&["trusted"], Some("trusted")));
+    let other_pull_request = of_other(claims(&["pr/7", "trusted"], Some("pr/7")));
+    world.put(&key(1), &trusted(), b"shared").await;
+    world.put(&key(2), &other_pull_request, b"own").await;
+    for reader in [&trusted(), &other_trusted, &other_pull_request, &pull_request(7)] {
+        assert_eq!(world.get(&key(1), reader).await, hit(b"shared"));
+    }
+    for stranger in [&trusted(), &other_trusted, &pull_request(7)] {
+        assert_eq!(world.get(&key(2), stranger).await, miss());
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_scope_holds_no_more_than_its_quota_whoever_fills_it() {
+    let world = World::with(|config| config.scope_quota = Some(Bytes::kib(64))).await;
+    for (n, token) in [(1, pull_request(7)), (2, pull_request(7)), (3, pull_request(8)), (4, trusted()), (5, trusted())]
+    {
+        assert_eq!(world.put(&key(n), &token, &body(u64::from(n), 40_000)).await, 201);
+    }
+    let mut found = Vec::new();
+    for (n, token) in [(1, pull_request(7)), (2, pull_request(7)), (3, pull_request(8)), (4, trusted()), (5, trusted())]
+    {
+        found.push(world.get(&key(n), &token).await.status);
+    }
+    assert_eq!(found, [200, 404, 200, 200, 200]);
     world.stop().await;
 }
 
