@@ -150,7 +150,7 @@ pub fn begin(app: &App, intent: Intent) -> Result<Begun, JourneyError> {
         reads: trust.reads.clone(),
         writes: trust.writes.clone(),
         expires_at: now + TOKEN_LIFE,
-        quota: None,
+        quota: trust.class.quota(),
         class: trust.class,
         run: intent.facts.run.run_id,
     };

@@ -13,7 +13,7 @@
 
 use std::fmt;
 
-use hearth_model::{Event, JobFacts, Ref, Scope};
+use hearth_model::{Bytes, Event, JobFacts, Ref, Scope};
 use serde::{Deserialize, Serialize};
 
 /// A detached checkout's scope. Git refuses this name for a branch, and so do we ([`branch_scope`]).
@@ -38,6 +38,14 @@ pub enum Class {
 }
 
 impl Class {
+    /// How much one job may store; `None` leaves it to the node.
+    pub fn quota(self) -> Option<Bytes> {
+        match self {
+            Self::ForkPullRequest => Some(FORK_QUOTA),
+            Self::Trusted | Self::Branch | Self::PullRequest | Self::Release | Self::Unknown => None,
+        }
+    }
+
     /// The name that stands in logs, records and reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -50,6 +58,10 @@ impl Class {
         }
     }
 }
+
+/// What a job for a fork's pull request may store: several builds of a big workspace, and no more, because anybody can
+/// open one.
+const FORK_QUOTA: Bytes = Bytes::gib(2);
 
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -203,6 +215,8 @@ mod tests {
         for (base, reads) in [("main", vec!["pr/7", "trusted"]), ("next", vec!["pr/7", "branch/next", "trusted"])] {
             let facts = onto(base, facts.clone());
             check(&facts, Class::PullRequest, &reads, Some("pr/7"));
+            assert_eq!(classify(&facts).class.quota(), None);
+            assert_eq!(classify(&forked(facts.clone())).class.quota(), Some(FORK_QUOTA));
             check(&forked(facts), Class::ForkPullRequest, &reads, Some("pr/7"));
         }
         check(&facts, Class::PullRequest, &["pr/7", "trusted"], Some("pr/7"));
