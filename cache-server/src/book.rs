@@ -18,7 +18,7 @@ use crate::config::{Durability, NodeConfig, Ownership};
 use crate::error::NodeError;
 use crate::index::{Added, Entry, Fact, Index, Insertion, Logs, Place, Read, Site};
 use crate::keys::ObjectName;
-use crate::segments::{ReadError, Record, SOLE, Segment, Shelf, Source, Step};
+use crate::segments::{Hashes, ReadError, Record, SOLE, Segment, Shelf, Source, Step};
 
 /// The biggest segment of many records, and the smallest.
 const FULL: Bytes = Bytes::mib(256);
@@ -223,19 +223,21 @@ impl Book {
         Some(Record { name: entry.name(), segment, offset: u64::from(place.offset), layout: place.layout })
     }
 
+    /// Who stored the object, how long it is, and its hashes, without its data. Blocks.
+    pub(crate) fn read_proof(&self, entry: &Entry) -> Result<(WriterId, u64, Hashes), ReadError> {
+        let record = self.record(entry).ok_or(ReadError::Gone)?;
+        let file = self.shelf.file(&record.segment)?;
+        match (record.head(&file, Source::Disk)?, record.hashes(&file, Source::Disk)?) {
+            (Step::Done(head), Step::Done(hashes)) => Ok((head.writer, head.length, hashes)),
+            _ => Err(ReadError::Gone),
+        }
+    }
+
     /// What the name holds: who stored it, and whether the bytes are the same. `None` when nothing good is there. Blocks.
     pub(crate) fn compare(&self, ready: &Ready) -> Option<(WriterId, bool)> {
         let Added { name, layout, .. } = ready.added;
         let entry = self.index.get(name)?;
-        let read = || -> Result<_, ReadError> {
-            let record = self.record(&entry).ok_or(ReadError::Gone)?;
-            let file = self.shelf.file(&record.segment)?;
-            match (record.head(&file, Source::Disk)?, record.hashes(&file, Source::Disk)?) {
-                (Step::Done(head), Step::Done(hashes)) => Ok((head.writer, head.length, hashes)),
-                _ => Err(ReadError::Gone),
-            }
-        };
-        match read() {
+        match self.read_proof(&entry) {
             Ok((writer, length, hashes)) => Some((writer, length == layout.length && hashes == ready.hashes)),
             Err(error) => {
                 // What cannot be read does not keep others from storing.

@@ -21,6 +21,8 @@ mod index;
 mod keys;
 mod memory;
 mod metrics;
+#[cfg(test)]
+mod million;
 mod node;
 mod reads;
 mod relay;
@@ -28,6 +30,8 @@ mod savings;
 mod secret;
 mod segments;
 mod store;
+#[cfg(test)]
+mod store_tests;
 #[cfg(test)]
 mod testing;
 mod transport;

@@ -42,11 +42,19 @@ impl Shed {
         self.reopen(change).await
     }
 
-    /// Opens again what nobody writes to any more.
+    /// Opens again what was left as it was: nothing was synced, and no use noted.
     pub(crate) async fn reopen(self, change: impl FnOnce(&mut NodeConfig)) -> Self {
+        self.reopen_after(|_| {}, change).await
+    }
+
+    /// The same, and something happens to the directory in between.
+    pub(crate) async fn reopen_after(self, what: impl FnOnce(&Path), change: impl FnOnce(&mut NodeConfig)) -> Self {
         let Self { store, clock, dir } = self;
+        let of = Arc::clone(&store);
+        tokio::task::spawn_blocking(move || of.appender.stop()).await.unwrap();
         store.disk.settle(&mut Patience::new(std::time::Duration::from_secs(20))).await.unwrap();
         drop(store);
+        what(dir.path());
         let store = open(dir.path(), &clock, change).await;
         Self { store, clock, dir }
     }

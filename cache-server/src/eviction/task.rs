@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::{Candidate, Turn};
 use crate::config::Ownership;
 use crate::store::Store;
-use crate::upkeep::compact;
+use crate::upkeep::{Pace, compact};
 
 /// How often the node looks by itself; requests that need room ring before.
 const ROUND: Duration = Duration::from_mins(1);
@@ -88,7 +88,10 @@ async fn evict(store: &Arc<Store>) {
     }
     if store.is_over_budget() {
         // What has gone has left room in pieces too small to be given back.
-        compact(store, |segment| segment.on_disk().saturating_sub(segment.live()) > segment.on_disk() / 16).await;
+        compact(store, Pace::Urgent, |segment| {
+            segment.on_disk().saturating_sub(segment.live()) > segment.on_disk() / 16
+        })
+        .await;
     }
     let bytes = store.book.index.bytes();
     info!(cache.evicted_objects = gone, cache.bytes = bytes.0, "evicted {gone} objects; {bytes} remain");

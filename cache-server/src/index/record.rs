@@ -144,12 +144,12 @@ impl Fact {
         }
     }
 
-    fn decode(kind: u16, body: &[u8]) -> Result<Self, Damaged> {
+    fn decode(kind: u16, body: &[u8], spaces: &mut Spaces) -> Result<Self, Damaged> {
         let (&END, body) = body.split_last().ok_or(Damaged)? else { return Err(Damaged) };
         let mut body = Fields(body);
         let name = |body: &mut Fields<'_>| body.array().map(ObjectName::from_bytes);
         let fact = match kind {
-            1 => Self::Added(Box::new(Added::decode(&mut body)?)),
+            1 => Self::Added(Box::new(Added::decode(&mut body, spaces)?)),
             2 => Self::Removed { site: Site::decode(&mut body)?, name: name(&mut body)? },
             3 => {
                 let mut uses = Vec::new();
@@ -168,7 +168,7 @@ impl Fact {
                 length: u64::from_le_bytes(body.array()?),
                 digest: u64::from_le_bytes(body.array()?),
             }),
-            7 => Self::Moved { from: Site::decode(&mut body)?, to: Box::new(Added::decode(&mut body)?) },
+            7 => Self::Moved { from: Site::decode(&mut body)?, to: Box::new(Added::decode(&mut body, spaces)?) },
             _ => return Err(Damaged),
         };
         if body.0.is_empty() { Ok(fact) } else { Err(Damaged) }
@@ -214,7 +214,7 @@ impl Added {
         out.extend(texts.iter().flat_map(|text| text.as_bytes()));
     }
 
-    fn decode(body: &mut Fields<'_>) -> Result<Self, Damaged> {
+    fn decode(body: &mut Fields<'_>, spaces: &mut Spaces) -> Result<Self, Damaged> {
         let site = Site::decode(body)?;
         let name = ObjectName::from_bytes(body.array()?);
         let writer = WriterId::from_bytes(body.array()?);
@@ -227,15 +227,31 @@ impl Added {
         for size in &mut sizes {
             *size = usize::from(u16::from_le_bytes(body.array()?));
         }
-        let realm = body.text(sizes[0])?.into();
-        let scope = body.text(sizes[1])?.parse().map_err(|_| Damaged)?;
+        let space = spaces.read(body.text(sizes[0])?, body.text(sizes[1])?)?;
         let key = ObjectKey::stored(body.text(sizes[2])?);
-        let address = Address { space: Space { realm, scope }, key };
+        let address = Address { space, key };
         let layout = Layout { head, length };
         if layout.checked_size().is_none() || length > super::table::MAX_LENGTH {
             return Err(Damaged);
         }
         Ok(Self { site, layout, name, address, writer, stored_at, used_at, cost_ms, pinned })
+    }
+}
+
+/// The space that was read last: a log tells of the same few again and again.
+#[derive(Debug, Default)]
+struct Spaces(Option<(Box<str>, Space)>);
+
+impl Spaces {
+    fn read(&mut self, realm: &str, scope: &str) -> Result<Space, Damaged> {
+        match &self.0 {
+            Some((last, space)) if **last == *scope && *space.realm == *realm => Ok(space.clone()),
+            _ => {
+                let space = Space { realm: realm.into(), scope: scope.parse().map_err(|_| Damaged)? };
+                self.0 = Some((scope.into(), space.clone()));
+                Ok(space)
+            }
+        }
     }
 }
 
@@ -250,6 +266,7 @@ pub(crate) struct Records {
     at: usize,
     /// Bytes that belonged to no good record.
     damaged: u64,
+    spaces: Spaces,
 }
 
 impl Records {
@@ -263,15 +280,15 @@ impl Records {
     pub(crate) fn next(&mut self) -> Option<Fact> {
         loop {
             let rest = &self.bytes[self.at..];
-            match parse(rest) {
+            match parse(rest, &mut self.spaces) {
                 Parsed::Fact(fact, size) => {
                     self.at += size;
                     return Some(fact);
                 }
                 Parsed::More => {
                     // A size that damage has made too long would hide what follows.
-                    let good = |at: &usize| matches!(parse(&rest[*at..]), Parsed::Fact(..));
-                    let skip = marks(rest).find(good)?;
+                    let spaces = &mut self.spaces;
+                    let skip = marks(rest).find(|at| matches!(parse(&rest[*at..], spaces), Parsed::Fact(..)))?;
                     self.skip(skip);
                 }
                 Parsed::Damaged => {
@@ -299,7 +316,7 @@ enum Parsed {
     Damaged,
 }
 
-fn parse(bytes: &[u8]) -> Parsed {
+fn parse(bytes: &[u8], spaces: &mut Spaces) -> Parsed {
     let Some(frame) = bytes.first_chunk::<FRAME>() else {
         return if MARK.starts_with(&bytes[..bytes.len().min(4)]) || bytes.starts_with(MARK) {
             Parsed::More
@@ -315,7 +332,7 @@ fn parse(bytes: &[u8]) -> Parsed {
     if checksum(&frame[4..8], body).to_le_bytes() != frame[8..] {
         return Parsed::Damaged;
     }
-    match Fact::decode(u16::from_le_bytes([frame[4], frame[5]]), body) {
+    match Fact::decode(u16::from_le_bytes([frame[4], frame[5]]), body, spaces) {
         Ok(fact) => Parsed::Fact(fact, FRAME + size),
         Err(Damaged) => Parsed::Damaged,
     }

@@ -73,9 +73,19 @@ pub(crate) struct Segment {
 struct Readers {
     leases: HashMap<u64, u32>,
     waiting: Vec<Range<u64>>,
-    /// Begin and end of what is dead, neighbors put together, because only whole blocks can be given back.
-    dead: BTreeMap<u64, u64>,
+    /// Stretches of dead records by their begin, neighbors put together, because only whole blocks can be given back.
+    dead: BTreeMap<u64, Stretch>,
 }
+
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    end: u64,
+    /// Bytes of it that were given back.
+    given: u64,
+}
+
+/// Room is given back in pieces of at least this size: a call for each small record would cost more than the record.
+const WORTH: u64 = 64 * 1024;
 
 const FILLING: u8 = 0;
 const SEALED: u8 = 1;
@@ -236,25 +246,33 @@ impl Segment {
     /// Returns how much that was.
     pub(super) fn bury(&self, file: &File, range: Range<u64>) -> io::Result<u64> {
         let mut readers = self.readers();
-        let is_read = readers.leases.contains_key(&range.start);
-        let (around, before) = if is_read { (range.clone(), 0) } else { readers.bury(range.clone()) };
-        if is_read {
-            readers.waiting.push(range);
+        if readers.leases.contains_key(&range.start) {
+            readers.waiting.push(range.clone());
+            drop(readers);
+            Self::mark_gap(file, &range)?;
+            return Ok(0);
         }
+        let (around, given) = readers.bury(range);
         drop(readers);
-        let punched = if is_read { Ok(0) } else { files::punch(file, around.clone()) };
+        let punched = if given > 0 { files::punch(file, around.clone()) } else { Ok(0) };
         // Behind the hole, which may have taken the place of an older gap.
-        files::write_all_at(file, &mut [IoSlice::new(&gap(around.end - around.start))], around.start)?;
+        Self::mark_gap(file, &around)?;
         match punched {
-            Ok(punched) => {
-                let more = punched.saturating_sub(before);
-                self.holes.fetch_add(more, Ordering::Relaxed);
-                Ok(more)
+            Ok(_) => {
+                // A file that somebody has cut short had less to give.
+                let end = self.end();
+                let cap = |holes: u64| Some((holes + given).min(end));
+                let before = self.holes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, cap).unwrap_or(end);
+                Ok(given.min(end.saturating_sub(before)))
             }
             // Then the room comes back when the segment is compacted.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(0),
             Err(error) => Err(error),
         }
+    }
+
+    fn mark_gap(file: &File, range: &Range<u64>) -> io::Result<()> {
+        files::write_all_at(file, &mut [IoSlice::new(&gap(range.end - range.start))], range.start)
     }
 
     /// Dead records that nobody reads any more.
@@ -276,20 +294,22 @@ impl Segment {
 }
 
 impl Readers {
-    /// Adds to what is dead. Returns the whole stretch around it, and how much of that are holes already.
+    /// Adds to what is dead. Returns the whole stretch around it, and how much more of that should be given back now.
     fn bury(&mut self, range: Range<u64>) -> (Range<u64>, u64) {
         let (mut start, mut end) = (range.start, range.end);
-        let mut holes = 0;
+        let mut given = 0;
         // Everything that overlaps or touches it.
-        while let Some((from, to)) = self.dead.range(..=end).next_back().map(|(from, to)| (*from, *to))
-            && to >= start
+        while let Some((from, stretch)) = self.dead.range(..=end).next_back().map(|(from, stretch)| (*from, *stretch))
+            && stretch.end >= start
         {
-            holes += files::whole_blocks(from..to);
-            (start, end) = (start.min(from), end.max(to));
+            given += stretch.given;
+            (start, end) = (start.min(from), end.max(stretch.end));
             self.dead.remove(&from);
         }
-        self.dead.insert(start, end);
-        (start..end, holes)
+        let more = files::whole_blocks(start..end).saturating_sub(given);
+        let now = if more >= WORTH { more } else { 0 };
+        self.dead.insert(start, Stretch { end, given: given + now });
+        (start..end, now)
     }
 }
 
@@ -307,6 +327,47 @@ impl Drop for Lease {
             *count -= 1;
             if *count == 0 {
                 readers.leases.remove(&self.offset);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn dead_records_become_stretches_whose_whole_blocks_are_given_back(
+            sizes in prop::collection::vec(1..100_000u64, 1..40),
+            order in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+        ) {
+            let mut readers = Readers::default();
+            let mut records: Vec<Range<u64>> = Vec::new();
+            for size in sizes {
+                let start = records.last().map_or(PREAMBLE, |record| record.end);
+                records.push(start..start + size);
+            }
+            let all = records.first().unwrap().start..records.last().unwrap().end;
+            let mut given = 0;
+            for index in order {
+                if records.is_empty() {
+                    break;
+                }
+                let record = records.swap_remove(index.index(records.len()));
+                let (around, now) = readers.bury(record.clone());
+                prop_assert!(around.start <= record.start && record.end <= around.end);
+                prop_assert!(records.iter().all(|live| live.end <= around.start || around.end <= live.start));
+                given += now;
+            }
+            let blocks = readers.dead.iter().map(|(start, stretch)| files::whole_blocks(*start..stretch.end));
+            let stretches = readers.dead.len() as u64;
+            let blocks: u64 = blocks.sum();
+            prop_assert!(given <= blocks && blocks - given < WORTH * stretches.max(1));
+            if records.is_empty() {
+                prop_assert_eq!(stretches, 1, "all of {:?} is dead", all);
             }
         }
     }

@@ -15,8 +15,9 @@ use crate::index::{Added, Entry, Fact, Site};
 use crate::segments::{ReadError, SOLE, Segment};
 use crate::store::Store;
 
-/// Copied in one go, and the pause after it: requests come first.
+/// Copied in one go.
 const STEP: u64 = 4 << 20;
+/// The pause after it: requests come first.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Segments smaller than this are worth putting together, once there are this many.
 const SMALL: u64 = SOLE;
@@ -29,16 +30,25 @@ const FACT: u64 = 256;
 /// Logs of writers that are no more, before they are put into one.
 const DEAD_LOGS: usize = 8;
 
+/// How much others are spared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Leisurely,
+    /// Somebody waits for the room.
+    Urgent,
+}
+
 /// Gives back what is dead, as far as that is worth it.
 pub(crate) async fn tidy(store: &Arc<Store>) {
     let of = Arc::clone(store);
     // The next round does what this one could not.
     let _ = store.disk.at_leisure(move || give_back(&of)).await;
     if store.book.is_alone() {
-        compact(store, |segment| segment.on_disk().saturating_sub(segment.live()) > segment.on_disk() / 2).await;
+        let mostly_dead = |segment: &Segment| segment.on_disk().saturating_sub(segment.live()) > segment.on_disk() / 2;
+        compact(store, Pace::Leisurely, mostly_dead).await;
         let small = |segment: &Segment| segment.end() < SMALL && segment.live() > 0;
         if store.book.shelf.all().iter().filter(|segment| segment.is_sealed() && small(segment)).count() > MANY {
-            compact(store, small).await;
+            compact(store, Pace::Leisurely, small).await;
         }
     }
     let of = Arc::clone(store);
@@ -59,14 +69,14 @@ fn give_back(store: &Store) {
 }
 
 /// Empties the segments that are `thin`, thinnest first.
-pub(crate) async fn compact(store: &Arc<Store>, thin: impl Fn(&Segment) -> bool) {
+pub(crate) async fn compact(store: &Arc<Store>, pace: Pace, thin: impl Fn(&Segment) -> bool) {
     let mut all = store.book.shelf.all();
     all.retain(|segment| segment.is_sealed() && segment.live() > 0 && thin(segment));
     all.sort_by_key(|segment| segment.live());
     for segment in all {
         // So that it is not removed before the copies are on disk.
         segment.expect();
-        let emptied = empty(store, &segment).await;
+        let emptied = empty(store, pace, &segment).await;
         segment.settle();
         match emptied {
             Some(Ok(())) => {
@@ -82,7 +92,7 @@ pub(crate) async fn compact(store: &Arc<Store>, thin: impl Fn(&Segment) -> bool)
     }
 }
 
-async fn empty(store: &Arc<Store>, segment: &Arc<Segment>) -> Option<io::Result<()>> {
+async fn empty(store: &Arc<Store>, pace: Pace, segment: &Arc<Segment>) -> Option<io::Result<()>> {
     let mut entries = store.book.index.in_segment(segment.slot);
     entries.sort_by_key(|entry| entry.place().offset);
     let mut rest = entries.as_slice();
@@ -100,7 +110,9 @@ async fn empty(store: &Arc<Store>, segment: &Arc<Segment>) -> Option<io::Result<
         if copied.is_err() {
             return Some(copied);
         }
-        sleep(PAUSE).await;
+        if pace == Pace::Leisurely {
+            sleep(PAUSE).await;
+        }
     }
     let book = Arc::clone(&store.book);
     store.disk.at_leisure(move || book.sync()).await

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tracing::{info, warn};
 
-pub(crate) use compaction::{compact, tidy};
+pub(crate) use compaction::{Pace, compact, tidy};
 
 use crate::config::{Durability, Ownership};
 use crate::store::Store;

@@ -92,7 +92,7 @@ impl Draft {
         if Self::is_small(draft.offer.length) {
             return Ok(draft);
         }
-        draft.target = if store.book.index.contains(name) {
+        draft.target = if Self::is_taken(store, name) {
             Target::Nowhere
         } else if let Some(length) = draft.offer.length {
             Target::Room(draft.claim(length)?)
@@ -100,6 +100,13 @@ impl Draft {
             Target::Aside(Aside::open(store)?)
         };
         Ok(draft)
+    }
+
+    /// Whether a good object has the name. A damaged one is removed, or these bytes would be compared with nothing. Blocks.
+    fn is_taken(store: &Store, name: ObjectName) -> bool {
+        let Some(entry) = store.book.index.get(name) else { return false };
+        let read = store.book.read_proof(&entry);
+        read.inspect_err(|error| store.unreadable(&entry, error)).is_ok()
     }
 
     /// Blocks, unless the object is small.

@@ -3,6 +3,7 @@
 
 mod environment;
 mod far;
+mod power;
 mod raw;
 mod world;
 

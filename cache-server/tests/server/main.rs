@@ -6,6 +6,7 @@ mod http;
 mod world;
 
 mod commands;
+mod crashes;
 mod life;
 mod tokens;
 mod transport;
