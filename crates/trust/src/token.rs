@@ -25,6 +25,7 @@ const VERSION: &str = "hj1";
 /// Separate the uses of a node's key from each other.
 const KEY_CONTEXT: &str = "hearth 2026-11 job token signing key";
 const S3_CONTEXT: &str = "hearth 2026-11 s3 secret key";
+const ADDRESS_CONTEXT: &str = "hearth 2026-11 signed address";
 
 /// Longer texts are refused unread. It leaves room for two branch names of two thousand characters each.
 pub const MAX_TOKEN_LENGTH: usize = 8 * 1024;
@@ -107,6 +108,7 @@ pub enum TokenError {
 pub struct Signer {
     key: Zeroizing<[u8; blake3::KEY_LEN]>,
     s3: Zeroizing<[u8; blake3::KEY_LEN]>,
+    address: Zeroizing<[u8; blake3::KEY_LEN]>,
 }
 
 impl fmt::Debug for Signer {
@@ -119,7 +121,7 @@ impl Signer {
     /// `key` must be 32 bytes of good randomness.
     pub fn from_key(mut key: [u8; 32]) -> Self {
         let derive = |context| Zeroizing::new(blake3::derive_key(context, &key));
-        let signer = Self { key: derive(KEY_CONTEXT), s3: derive(S3_CONTEXT) };
+        let signer = Self { key: derive(KEY_CONTEXT), s3: derive(S3_CONTEXT), address: derive(ADDRESS_CONTEXT) };
         key.zeroize();
         signer
     }
@@ -161,6 +163,12 @@ impl Signer {
     pub fn s3_secret(&self, access_key_id: &str) -> Zeroizing<String> {
         let code = blake3::keyed_hash(&self.s3, access_key_id.as_bytes());
         Zeroizing::new(URL_SAFE_NO_PAD.encode(code.as_bytes()))
+    }
+
+    /// The code that makes an address good without a token: whoever has the address may do what it says. Two codes are
+    /// compared in constant time, because [`blake3::Hash`] compares so.
+    pub fn address_code(&self, address: &str) -> blake3::Hash {
+        blake3::keyed_hash(&self.address, address.as_bytes())
     }
 
     fn code(&self, signed: &str) -> blake3::Hash {
@@ -293,6 +301,8 @@ mod tests {
         // It must not be the code that signs: that one stands in the token for everybody to see.
         assert!(!token.expose().contains(secret.as_str()));
         assert_ne!(signer().code("x"), blake3::keyed_hash(&signer().s3, b"x"));
+        assert_ne!(signer().address_code("x"), signer().code("x"));
+        assert_ne!(signer().address_code("x"), blake3::keyed_hash(&signer().s3, b"x"));
     }
 
     #[test]
