@@ -8,6 +8,7 @@ use hearth_model::Bytes;
 
 use crate::access::Groups;
 use crate::eviction::Retention;
+use crate::http::gha::ArtifactLife;
 
 /// One node's store and its limits.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct NodeConfig {
     pub durability: Durability,
     /// How the budget is divided, and what goes by age.
     pub retention: Retention,
+    /// How long artifacts of runs are kept.
+    pub artifacts: ArtifactLife,
 }
 
 /// When what was stored reaches the disk. Whatever is chosen, a power cut can only lose objects: what it tore is a miss.
@@ -70,6 +73,7 @@ impl NodeConfig {
             scope_quota: None,
             durability: Durability::Batch,
             retention: Retention::default(),
+            artifacts: ArtifactLife::default(),
         }
     }
 }

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::reads::Nothing;
+use crate::uploads::Taken;
+
 /// One number that only grows.
 #[derive(Debug, Default)]
 pub(crate) struct Count(AtomicU64);
@@ -61,4 +64,34 @@ pub(crate) struct Counts {
     pub(crate) scrubbed_bytes: Count,
     pub(crate) evicted: Count,
     pub(crate) evicted_bytes: Count,
+}
+
+impl Counts {
+    /// The count of what became of a write.
+    pub(crate) fn of_write(&self, taken: Taken) -> &Count {
+        match taken {
+            Taken::Stored => &self.stored,
+            Taken::Duplicate => &self.duplicate,
+            Taken::Divergent => &self.divergent,
+            Taken::Discarded => &self.discarded,
+            Taken::Malformed => &self.malformed,
+            Taken::TooLarge => &self.too_large,
+            Taken::NoRoom => &self.no_room,
+            Taken::TooSlow => &self.slow_writes,
+            Taken::Aborted => &self.aborted,
+        }
+    }
+
+    /// Counts what came of a read, and leaves what was found.
+    pub(crate) fn read<T>(&self, found: Result<T, Nothing>) -> Option<T> {
+        match found {
+            Ok(_) => self.hits.one(),
+            Err(Nothing::Absent) => self.misses.one(),
+            Err(Nothing::TooSlow) => {
+                self.misses.one();
+                self.slow_reads.one();
+            }
+        }
+        found.ok()
+    }
 }

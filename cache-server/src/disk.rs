@@ -39,6 +39,10 @@ impl Patience {
         Self { left }
     }
 
+    pub(crate) fn left(&self) -> Duration {
+        self.left
+    }
+
     /// Waits for `work`, and takes the time from what is left.
     pub(crate) async fn wait<T>(&mut self, work: impl Future<Output = T>) -> Result<T, TooSlow> {
         let began = Instant::now();

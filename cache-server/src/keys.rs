@@ -55,7 +55,6 @@ impl ObjectKey {
     }
 
     /// A key below a reserved segment; what follows it may be any text without control characters.
-    #[cfg_attr(not(test), expect(dead_code, reason = "GitHub's dialect is the next one"))]
     pub(crate) fn reserved(below: Reserved, rest: &str) -> Result<Self, Malformed> {
         if rest.is_empty() || rest.len() > MAX_OWN_KEY_LENGTH || rest.chars().any(char::is_control) {
             return Err(Malformed);

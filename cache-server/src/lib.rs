@@ -24,6 +24,7 @@ mod metrics;
 #[cfg(test)]
 mod million;
 mod node;
+mod parts;
 mod reads;
 mod relay;
 mod savings;
@@ -52,6 +53,7 @@ pub use config::{Durability, Limits, NodeConfig, Ownership};
 pub use error::NodeError;
 pub use eviction::{ClassLimit, Retention};
 pub use far::{FarConfig, FarError, FarNode, ProbeError};
+pub use http::gha::ArtifactLife;
 pub use node::{IndexState, Node, NodeStatus, trim};
 pub use relay::{Backend, Relay, RelayCounts, RelayError};
 pub use savings::{JobSavings, MissedCrate, Misses, RealmSavings, SavingsReport};

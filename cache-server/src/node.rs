@@ -18,6 +18,7 @@ use crate::disk::Patience;
 use crate::error::NodeError;
 use crate::eviction::{keep_house, keep_house_once};
 use crate::http::crowd::Crowd;
+use crate::http::gha;
 use crate::http::inflow::Inflow;
 use crate::http::reply::{self, Reply, ReplyBody};
 use crate::http::router::{Dialect, dialect};
@@ -269,14 +270,18 @@ impl Service for NodeService {
 
     async fn answer(&self, visitor: &Remembered, request: Request<Incoming>) -> Reply {
         let objects = self.0.admit(visitor, &request).ok();
-        let store = &self.0.inner.store;
-        if objects.is_none() {
+        let Inner { store, gate, .. } = &*self.0.inner;
+        // An address that was handed out carries its right in itself.
+        if objects.is_none() && !gha::carries_its_right(&request) {
             store.counts.refused.one();
         }
-        let around = Around { limits: &store.config.limits, traffic: &store.traffic };
         match dialect(&request) {
-            Dialect::Plain => webdav::answer(request, objects, around).await,
-            Dialect::S3 | Dialect::Github => reply::status(StatusCode::NOT_IMPLEMENTED),
+            Dialect::Plain => {
+                let around = Around { limits: &store.config.limits, traffic: &store.traffic };
+                webdav::answer(request, objects, around).await
+            }
+            Dialect::Github => gha::answer(request, objects, gha::Around { store, gate }).await,
+            Dialect::S3 => reply::status(StatusCode::NOT_IMPLEMENTED),
         }
     }
 }
@@ -291,17 +296,8 @@ pub(crate) struct NodeObjects {
 }
 
 impl NodeObjects {
-    fn count_read<T>(&self, found: Result<T, Nothing>) -> Option<T> {
-        let counts = &self.store.counts;
-        match found {
-            Ok(_) => counts.hits.one(),
-            Err(Nothing::Absent) => counts.misses.one(),
-            Err(Nothing::TooSlow) => {
-                counts.misses.one();
-                counts.slow_reads.one();
-            }
-        }
-        found.ok()
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Whether the caller may ask for one more thing. The check object is answered without this question.
@@ -314,7 +310,8 @@ impl NodeObjects {
         pace
     }
 
-    fn note(&self, act: Act, key: &ObjectKey, done: Done) {
+    /// Writes down what the caller has done, when such a book is kept.
+    pub(crate) fn note(&self, act: Act, key: &ObjectKey, done: Done) {
         if let Some(audit) = &self.watch.audit {
             audit.note(self.store.clock.now(), &self.caller, act, key, done);
         }
@@ -340,7 +337,7 @@ impl NodeObjects {
 
     pub(crate) async fn find(&self, key: &ObjectKey) -> Option<Found> {
         if self.pace() == Pace::TooFast {
-            return self.count_read(Err(Nothing::Absent));
+            return self.store.counts.read(Err(Nothing::Absent));
         }
         let found = find(&self.store, &self.caller, key, Part::Whole).await;
         let Store { savings, clock, .. } = &*self.store;
@@ -351,7 +348,7 @@ impl NodeObjects {
             }
             Err(_) => savings.missed(&self.caller, key, clock.now()),
         }
-        self.count_read(found)
+        self.store.counts.read(found)
     }
 }
 
@@ -363,9 +360,9 @@ impl Objects for NodeObjects {
 
     async fn length(&self, key: &ObjectKey) -> Option<u64> {
         if self.pace() == Pace::TooFast {
-            return self.count_read(Err(Nothing::Absent));
+            return self.store.counts.read(Err(Nothing::Absent));
         }
-        self.count_read(measure(&self.store, &self.caller, key).await)
+        self.store.counts.read(measure(&self.store, &self.caller, key).await)
     }
 
     async fn put(&self, key: &ObjectKey, body: Inflow) -> Taken {
@@ -375,19 +372,7 @@ impl Objects for NodeObjects {
             Pace::TooFast => refuse(body, Taken::Discarded).await,
         };
         self.note(Act::Write, key, Done { outcome: taken.as_str(), size: Some(length) });
-        let counts = &self.store.counts;
-        match taken {
-            Taken::Stored => &counts.stored,
-            Taken::Duplicate => &counts.duplicate,
-            Taken::Divergent => &counts.divergent,
-            Taken::Discarded => &counts.discarded,
-            Taken::Malformed => &counts.malformed,
-            Taken::TooLarge => &counts.too_large,
-            Taken::NoRoom => &counts.no_room,
-            Taken::TooSlow => &counts.slow_writes,
-            Taken::Aborted => &counts.aborted,
-        }
-        .one();
+        self.store.counts.of_write(taken).one();
         taken
     }
 

@@ -17,7 +17,6 @@ use crate::segments::{ReadError, RecordReader, Source, Step};
 use crate::store::{Info, Opened, Store};
 
 /// Which part of an object is wanted.
-#[cfg_attr(not(test), expect(dead_code, reason = "only whole objects are asked for by the plain dialect"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Whole,
@@ -44,7 +43,6 @@ impl Part {
 }
 
 /// An object that will be sent, or a part of it.
-#[expect(dead_code, reason = "for the dialects that tell more of an object than its bytes")]
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) info: Arc<Info>,

@@ -11,7 +11,7 @@ use hearth_model::{Bytes, Clock, Scope, Timestamp, WriterId};
 use tokio::sync::Notify;
 use tracing::warn;
 
-use crate::access::{Accounts, Caller, OverQuota};
+use crate::access::{Accounts, Caller, OverQuota, Quota};
 use crate::appender::Appender;
 use crate::book::Book;
 use crate::config::{Durability, NodeConfig};
@@ -20,8 +20,9 @@ use crate::disk::Disk;
 use crate::error::NodeError;
 use crate::eviction::{Budgets, Hand};
 use crate::index::{Entry, Fact, Place, USES};
-use crate::keys::ObjectName;
+use crate::keys::{ObjectName, Space};
 use crate::memory::Memory;
+use crate::parts::Parts;
 use crate::savings::Savings;
 use crate::segments::{ReadError, RecordReader, Source, Step};
 
@@ -31,6 +32,8 @@ pub(crate) struct Store {
     pub(crate) book: Arc<Book>,
     pub(crate) appender: Appender,
     pub(crate) memory: Memory,
+    /// Uploads that come in several requests.
+    pub(crate) parts: Parts,
     pub(crate) disk: Disk,
     pub(crate) counts: Counts,
     pub(crate) traffic: Arc<Traffic>,
@@ -76,11 +79,14 @@ impl Store {
         };
         let uploads = config.root.join("uploads");
         std::fs::create_dir_all(&uploads).map_err(at(&uploads))?;
+        let parts = config.root.join("parts");
+        let parts = Parts::open(parts.clone()).map_err(at(&parts))?;
         let appender = Appender::start(Arc::clone(&book)).map_err(at(&config.root))?;
         Ok(Self {
             book,
             appender,
             memory: Memory::new(config.memory),
+            parts,
             disk: Disk::default(),
             counts: Counts::default(),
             traffic: Arc::default(),
@@ -239,14 +245,25 @@ impl Store {
 
     /// Takes `length` from what the caller may still write, by himself and together with all who write his scope.
     pub(crate) fn take_allowance(&self, caller: &Caller, length: u64) -> Result<(), OverQuota> {
-        if let (Some(limit), Some(space)) = (self.config.scope_quota, caller.writes())
+        self.take_from_account(caller.writes(), caller.writer, caller.quota, length)
+    }
+
+    /// The same for somebody who is known by what he was handed out.
+    pub(crate) fn take_from_account(
+        &self,
+        space: Option<&Space>,
+        writer: WriterId,
+        quota: Option<Quota>,
+        length: u64,
+    ) -> Result<(), OverQuota> {
+        if let (Some(limit), Some(space)) = (self.config.scope_quota, space)
             && space.scope != Scope::Trusted
             && self.usage(space).bytes.saturating_add(length) > limit.0
         {
             return Err(OverQuota);
         }
-        let Some(quota) = caller.quota else { return Ok(()) };
-        self.accounts.take(caller.writer, quota, length, self.clock.now())
+        let Some(quota) = quota else { return Ok(()) };
+        self.accounts.take(writer, quota, length, self.clock.now())
     }
 }
 

@@ -100,6 +100,11 @@ impl Gate {
         &self.groups
     }
 
+    /// What signs the addresses that callers are handed out.
+    pub(crate) fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
     /// Who shows this text: a job token, bare or in its coat, or a static token.
     pub(crate) fn admit(&self, shown: &str, now: Timestamp) -> Result<Caller, Refusal> {
         let caller = match StaticToken::parse(shown) {

@@ -26,12 +26,12 @@ mod rights;
 
 pub(crate) use audit::{Act, Audit, Done};
 pub use book::{Book, BookError, InvalidKind, InvalidRealm, Kind, Rate, RealmPattern, StoredToken};
-pub(crate) use caller::Caller;
+pub(crate) use caller::{Caller, Run, Who};
 pub use files::{AccessError, AccessFiles, Lists};
 pub(crate) use follow::follow;
 pub(crate) use gate::{Gate, Refusal};
 pub use groups::{Groups, GroupsError};
-pub(crate) use quota::{Accounts, OverQuota};
+pub(crate) use quota::{Accounts, OverQuota, Quota};
 pub(crate) use rates::{Pace, Rates};
 pub(crate) use remembered::Remembered;
 pub use revoked::{Objects, Revocation, RevocationError, Revocations, Revoked};

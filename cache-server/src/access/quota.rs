@@ -4,18 +4,20 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use hearth_model::{Bytes, Timestamp, WriterId};
+use serde::{Deserialize, Serialize};
 
 /// Writers with a limit that can have an account at the same time. Only who has a token can open one.
 const MAX_ACCOUNTS: usize = 64 * 1024;
 
 /// So many bytes in a stretch of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Quota {
     pub(crate) bytes: Bytes,
     pub(crate) period: Period,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Period {
     /// A job's: as long as its token is good.
     Until(Timestamp),

@@ -4,8 +4,10 @@
 pub(crate) mod auth;
 mod connection;
 pub(crate) mod crowd;
+pub(crate) mod gha;
 pub(crate) mod inflow;
 mod patient;
+pub(crate) mod range;
 pub(crate) mod reply;
 pub(crate) mod router;
 pub(crate) mod server;

@@ -19,7 +19,7 @@ use crate::keys::{Malformed, ObjectKey, Place, place};
 use crate::uploads::Taken;
 
 /// What sccache's check object holds.
-const CHECK_BODY: &[u8] = b"Hello, World!";
+pub(crate) const CHECK_BODY: &[u8] = b"Hello, World!";
 /// Bodies that are read and dropped: the check object, the properties that a PROPFIND asks for.
 const SMALL_BODY: u64 = 64 * 1024;
 const METHODS: &str = "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, MKCOL";

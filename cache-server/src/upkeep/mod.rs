@@ -14,6 +14,7 @@ use tracing::{info, warn};
 pub(crate) use compaction::{Pace, compact, tidy};
 
 use crate::config::{Durability, Ownership};
+use crate::parts;
 use crate::store::Store;
 
 /// How often a node looks after what nobody waits for.
@@ -36,6 +37,7 @@ pub(crate) async fn look_after(store: Arc<Store>) {
             _ = rounds.tick() => {
                 store.memory.rest();
                 tidy(&store).await;
+                parts::sweep(&store).await;
                 scrub.go_on(&store, ROUND).await;
             }
             () = sleep_until(next_uses) => {

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -79,6 +80,12 @@ impl Upload {
             received: 0,
             length,
         })
+    }
+
+    /// Waits for the disk so long in all: whoever copies, and does not receive, waits for it the whole time.
+    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = Patience::new(patience);
+        self
     }
 
     pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), Failure> {

@@ -22,6 +22,13 @@ pub(crate) fn sccache() -> Option<PathBuf> {
         .filter(|path| path.is_file())
 }
 
+/// The directory below which npm has put GitHub's clients.
+pub(crate) fn actions_clients() -> Option<PathBuf> {
+    std::env::var_os("HEARTH_TEST_ACTIONS")
+        .map(PathBuf::from)
+        .filter(|dir| dir.join("node_modules/@actions/cache").is_dir())
+}
+
 /// What cargo and rustc need of the environment, and nothing else: no `CARGO_*` of the run that runs this test.
 pub(crate) fn for_builds() -> Vec<(&'static str, std::ffi::OsString)> {
     ["PATH", "HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_HOME"]

@@ -3,6 +3,7 @@
 
 mod environment;
 mod far;
+mod github;
 mod power;
 mod raw;
 mod world;
