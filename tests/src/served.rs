@@ -40,6 +40,8 @@ pub struct Machine {
     pub slots: u16,
     /// What it serves.
     pub scope: Scope,
+    /// Where its state is; in the world's own directory otherwise.
+    pub state: Option<PathBuf>,
     pub idle_limit: &'static str,
     /// The pattern of its slots' users; nobody is called so otherwise.
     pub user: String,
@@ -56,7 +58,8 @@ impl Default for Machine {
         let options = Options { poll_hold: Duration::from_secs(2), ..Options::default() };
         let user = "hearth-nobody-{slot}".to_owned();
         let scope = Scope::Organization(ORGANIZATION.to_owned());
-        Self { slots: 2, scope, idle_limit: "5m", user, path: None, github: String::new(), options }
+        let idle_limit = "5m";
+        Self { slots: 2, scope, state: None, idle_limit, user, path: None, github: String::new(), options }
     }
 }
 
@@ -71,6 +74,7 @@ impl Served {
     /// Everything but the daemon.
     pub fn prepare(machine: &Machine) -> Self {
         let (world, github) = (World::new(), github::start(machine.options.clone()));
+        let world = machine.state.iter().fold(world, |world, state| world.with_state(state));
         let key = world.path("app.pem");
         write_secret(&key, &github.app_key().pkcs1_pem());
         let runner = archive::pack(&world.path(""), binary::fake_runner(), &Release::new(VERSION, Pace::BRISK));

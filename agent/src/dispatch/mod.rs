@@ -23,6 +23,7 @@ mod news;
 mod open;
 mod patience;
 mod plan;
+mod room;
 mod sweep;
 mod walk;
 

@@ -9,7 +9,7 @@ use hearth_forge::{RegisterError, Registrar, Removal, RunnerName, Ticket};
 use hearth_model::ExecutionId;
 use tokio::sync::watch;
 
-use super::{Names, Place, Runners, Running};
+use super::{Names, Place, Runners, Running, room};
 use crate::app::App;
 use crate::journey::chain;
 use crate::keeper::Order;
@@ -56,6 +56,10 @@ pub(super) async fn walk<R: Registrar, K: Runners>(ground: &Ground<K>, place: &P
         Walked::Failed { why }
     };
     if let Err(why) = ground.runners.is_ready() {
+        return failed(why);
+    }
+    let (places, count) = (&ground.app.places, ground.app.settings.file.slots.count);
+    if let Err(why) = tokio::task::block_in_place(|| room::make(places, count, &slot)) {
         return failed(why);
     }
     let (record, ticket) = match register(ground, place, &slot).await {

@@ -13,6 +13,7 @@ use hearth_model::Bytes;
 use super::finding::Finding;
 use crate::journey::chain;
 use crate::places::Places;
+use crate::supervision::LEAST_ROOM;
 
 pub(super) const STATE: &str = "state directory";
 const SPACE: &str = "free space";
@@ -139,6 +140,11 @@ pub(super) fn look_at_disk(
 fn judge_space(space: Space, reserves: &[Reserve]) -> Finding {
     let Space { available, total } = space;
     let found = format!("{available} of {total} are free");
+    if available < LEAST_ROOM {
+        let found = format!("{found}, less than the {LEAST_ROOM} that a job of a forge needs to begin");
+        let why = "no runner is started until there is room";
+        return Finding::bad(SPACE, found, why, "free some room, or name another state directory with --state");
+    }
     let short: Vec<&Reserve> = reserves.iter().filter(|reserve| available <= reserve.room).collect();
     if short.is_empty() {
         return Finding::good(SPACE, found);
@@ -228,6 +234,8 @@ mod tests {
         let check = |available| judge_space(Space { available, total: Bytes::gib(9) }, &reserves).state;
         assert_eq!(check(Bytes::gib(3)), State::Good);
         assert_eq!(check(Bytes::gib(2)), State::Warning);
+        assert_eq!(check(LEAST_ROOM), State::Warning);
+        assert_eq!(check(Bytes::mib(31)), State::Bad);
     }
 
     #[test]

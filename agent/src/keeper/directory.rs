@@ -6,12 +6,16 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use hearth_host::tree;
 use hearth_model::ExecutionId;
 
 use super::ownership::Ownership;
+use crate::slots;
 
+/// The job's build directory, which may become the next one's.
+const BUILD: &str = "build";
 /// What every job finds in its place, empty. On `kept` stands a mount, where there is a view.
-const DIRECTORIES: [&str; 6] = ["build", "home", CARGO, "kept", "tmp", "tools"];
+const DIRECTORIES: [&str; 6] = [BUILD, "home", CARGO, "kept", "tmp", "tools"];
 /// The runner program's root: it is cleared by those who know what stands in it.
 const RUNNER: &str = "runner";
 /// The job's `CARGO_HOME`.
@@ -52,6 +56,34 @@ pub(super) fn renew(job: &Path, kept: &Path, trash: &Path, execution: ExecutionI
     Ok(())
 }
 
+/// Whether what a job has built is still wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildDirectory {
+    Wanted,
+    Unwanted,
+}
+
+/// Removes at once what an ended job left in its slot: for a disk without room, where throwing away and removing later
+/// is no help. The runner program's own root stays, but for where it worked.
+pub fn clear(slot: &Path, build: BuildDirectory) -> io::Result<()> {
+    let job = slots::job_directory(slot);
+    for entry in fs::read_dir(&job)? {
+        let entry = entry?;
+        let (name, path) = (entry.file_name(), entry.path());
+        let is_directory = entry.file_type()?.is_dir();
+        if name == RUNNER && is_directory {
+            tree::remove(&path.join(WORK))?;
+        } else if name == BUILD && build == BuildDirectory::Wanted {
+            // It goes to the next job, or to the trash.
+        } else if is_directory {
+            tree::empty(&path)?;
+        } else {
+            fs::remove_file(&path)?;
+        }
+    }
+    tree::remove(&slots::kept_directory(slot))
+}
+
 /// Gives the job's user what it has to write: everything but the runner program, which is not its to change.
 pub(super) fn give(job: &Path, ownership: Ownership) -> io::Result<()> {
     for name in DIRECTORIES {
@@ -89,6 +121,24 @@ mod tests {
         }
         assert!(job.join("runner/.path").exists());
         assert!(fs::read_dir(&trash).unwrap().count() >= 7);
+    }
+
+    #[test]
+    fn all_of_a_job_is_cleared_but_what_is_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let job = dir.path().join("job");
+        let left = ["home/big", "runner/_work/app/big", "kept-by-nobody", "build/debug/app"].map(|path| job.join(path));
+        let stays = [job.join("runner/.path"), dir.path().join("runner.json")];
+        for path in left.iter().chain(&stays).chain([&dir.path().join("kept/generated")]) {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let there = |paths: &[std::path::PathBuf]| paths.iter().filter(|path| path.exists()).count();
+        clear(dir.path(), BuildDirectory::Wanted).unwrap();
+        assert_eq!((there(&left), left[3].exists(), there(&stays)), (1, true, 2));
+        clear(dir.path(), BuildDirectory::Unwanted).unwrap();
+        assert_eq!((there(&left), there(&stays)), (0, 2));
+        assert!(job.join("build").is_dir() && !dir.path().join("kept").exists());
     }
 
     #[test]

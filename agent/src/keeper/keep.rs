@@ -1,5 +1,6 @@
 //! The keeper's loop: one runner program, its hooks, the clock, and whoever wants it to stop.
 
+use std::path::Path;
 use std::time::Duration;
 
 use hearth_host::clock::SystemClock;
@@ -10,6 +11,7 @@ use hearth_model::{Clock, Event, Forge, JobFacts, Outcome, Ref, RunFacts, UsageR
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::directory::{BuildDirectory, clear};
 use super::group::{Group, told_apart_from_no_memory, usage};
 use super::job::Job;
 use super::outcome::{outcome, without_a_job};
@@ -22,7 +24,7 @@ use crate::journey::chain;
 use crate::places::Places;
 use crate::runner::{self, Ending, Held, Hint, JobResult, Stop, Versions};
 use crate::slots::{Ended, Record};
-use crate::supervision::{Occurrence, Supervisor, told_apart_from_full_disk};
+use crate::supervision::{Occurrence, Supervisor, lack_of_room, told_apart_from_full_disk};
 
 /// The guard's name for the runner program.
 pub(super) const RUNNER: &str = "runner";
@@ -146,7 +148,15 @@ impl Keeper {
             Ok(job) => {
                 self.job = Some(job);
                 let now = SystemClock::default().now();
-                self.written = self.written.clone().step(|record| record.busy(now))?;
+                match self.written.clone().step(|record| record.busy(now)) {
+                    Ok(written) => self.written = written,
+                    // Of a full disk, for one. The job runs, and no job ends because of our own notes: GitHub refuses to
+                    // remove a runner that has one, whatever the slot's record says.
+                    Err(KeepError::Record(error)) => {
+                        tracing::error!("the slot does not say that it has a job: {}", chain(&error));
+                    }
+                    Err(error) => return Err(error),
+                }
                 tracing::debug!(runner = %self.setting.order.runner, "keeper step: busy");
                 Ok(Ok(()))
             }
@@ -245,6 +255,7 @@ impl Keeper {
         let outcome = ending.map_or(Outcome::Lost, |ending| outcome(ending, self.result, stopped));
         let outcome = told_apart_from_no_memory(outcome, reading.as_ref());
         let outcome = told_apart_from_full_disk(outcome, &[&self.setting.place.ours]);
+        make_room(&self.written.slot, outcome);
         match job.finish(outcome, ran, swept, usage, compile).await {
             Ok(receipt) => {
                 for warning in receipt.warnings {
@@ -257,5 +268,16 @@ impl Keeper {
         }
         self.written.finished(Ended::Job)?;
         Ok(())
+    }
+}
+
+/// On a full disk what the job leaves goes before the books are written, so that they have room.
+fn make_room(slot: &Path, outcome: Outcome) {
+    if lack_of_room(slot).is_none() {
+        return;
+    }
+    let build = if outcome.is_success() { BuildDirectory::Wanted } else { BuildDirectory::Unwanted };
+    if let Err(error) = clear(slot, build) {
+        tracing::warn!("what the job left on a full disk cannot be removed: {error}");
     }
 }

@@ -23,7 +23,7 @@ mod program;
 mod view;
 mod written;
 
-pub use directory::WORK;
+pub use directory::{BuildDirectory, WORK, clear};
 pub use error::KeepError;
 pub use keep::keep;
 pub use order::Order;

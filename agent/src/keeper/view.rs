@@ -87,7 +87,7 @@ pub(super) fn worker(order: &Order, environment: &Environment) -> Result<Worker,
 /// The two paths of the job's place, with a view of its own and without.
 pub(super) fn job_place(places: &Places, slot: &Path, has_view: bool, user: Option<Identity>) -> (JobPlace, JobPlace) {
     let ours = slots::job_directory(slot);
-    let kept = slot.join("kept");
+    let kept = slots::kept_directory(slot);
     let (seen, kept_seen) =
         if has_view { (places.view(), places.view().join("kept")) } else { (ours.clone(), kept.clone()) };
     (JobPlace { ours, seen, user: user.clone() }, JobPlace { ours: kept, seen: kept_seen, user })

@@ -96,6 +96,11 @@ pub fn job_directory(slot: &Path) -> PathBuf {
     slot.join("job")
 }
 
+/// What the slot with this directory keeps for its job beside the job's own part.
+pub fn kept_directory(slot: &Path) -> PathBuf {
+    slot.join("kept")
+}
+
 /// What a look over the slots finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,7 +128,10 @@ pub fn try_claim_one(places: &Places, number: SlotNumber) -> Result<Option<Slot>
     let failed = |cause| SlotsError::Directory { path: directory.clone(), cause };
     fs::create_dir_all(job_directory(&directory).join("tmp")).map_err(failed)?;
     let Some(mut lock) = FileLock::try_exclusive(&lock_file(&directory)).map_err(failed)? else { return Ok(None) };
-    lock.sign(&format!("{}\n", std::process::id())).map_err(failed)?;
+    // For people who look; a full disk must not make a slot one that cannot be had.
+    if let Err(error) = lock.sign(&format!("{}\n", std::process::id())) {
+        tracing::debug!("slot {number} does not say who has it: {error}");
+    }
     Ok(Some(Slot { number, directory, lock }))
 }
 

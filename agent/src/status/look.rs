@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hearth_host::clock::SystemClock;
 use hearth_host::processes;
+use hearth_host::space::Space;
 use hearth_ledger::{Book, LedgerError};
 use hearth_model::{Clock, SlotNumber, Timestamp};
 
@@ -18,6 +19,7 @@ use crate::places::Places;
 use crate::runner::{Deadline, RunnerVersion, Versions, VersionsError};
 use crate::settings::Settings;
 use crate::slots::{self, Occupancy, Record, RecordError, State};
+use crate::supervision::lack_of_room;
 use crate::up::Running;
 
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,8 @@ pub enum LookError {
 pub struct Status {
     pub state: PathBuf,
     pub now: Timestamp,
+    /// What little room the disk of the state directory has, when it is too little for a job.
+    pub lacks_room: Option<Space>,
     pub daemon: Daemon,
     pub is_draining: bool,
     /// As the daemon sees them; none without one.
@@ -117,6 +121,7 @@ impl Status {
         Ok(Self {
             state: places.root().to_owned(),
             now: clock.now(),
+            lacks_room: lack_of_room(places.root()),
             daemon,
             is_draining: board.is_draining,
             places: board.places,

@@ -2,6 +2,7 @@
 
 use super::look::{Daemon, Keeper, RunnerProgram, SlotState, Status};
 use crate::jobs::Owner;
+use crate::supervision::LEAST_ROOM;
 
 /// The answer of `hearth status` in one word, and its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -41,6 +42,12 @@ impl Status {
             Daemon::Down { crashed: Some(running) } => {
                 troubles.push(format!("the last daemon, process {}, did not end in order", running.pid));
             }
+        }
+        if let Some(room) = self.lacks_room {
+            troubles.push(format!(
+                "the disk of the state directory has {} of {} free; no runner is started before there are {LEAST_ROOM}",
+                room.available, room.total
+            ));
         }
         for place in &self.places {
             if let Some(trouble) = &place.standing.trouble {
@@ -87,7 +94,8 @@ impl Status {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use hearth_model::{ExecutionId, SlotNumber, Timestamp};
+    use hearth_host::space::Space;
+    use hearth_model::{Bytes, ExecutionId, SlotNumber, Timestamp};
 
     use super::*;
     use crate::dispatch::{PlaceShown, Standing};
@@ -108,6 +116,7 @@ pub(super) mod tests {
         Status {
             state: "/state".into(),
             now,
+            lacks_room: None,
             daemon: Daemon::Up(Box::new(running)),
             is_draining: false,
             places: vec![PlaceShown {
@@ -171,6 +180,10 @@ pub(super) mod tests {
         };
         check(orphan, 1, Some("hearth-1 is gone"));
         check(|status| status.jobs = Err("corrupt".to_owned()), 1, Some("corrupt"));
+        let full = |status: &mut Status| {
+            status.lacks_room = Some(Space { available: Bytes(0), total: Bytes::gib(9) });
+        };
+        check(full, 1, Some("has 0 B of 9.00 GiB free"));
         check(|status| status.program = None, 1, Some("hearth runner install"));
         check(|status| (status.program, status.has_places) = (None, false), 0, None);
         let warned = |status: &mut Status| {

@@ -6,7 +6,7 @@ mod disk;
 mod supervisor;
 
 pub use compile::{CompileCache, Counted, Without, wrapper};
-pub use disk::told_apart_from_full_disk;
+pub use disk::{LEAST_ROOM, lack_of_room, told_apart_from_full_disk};
 pub use supervisor::{JOB, Limits, Occurrence, SuperviseError, Supervisor};
 
 /// The hidden command under which this program is a guard.

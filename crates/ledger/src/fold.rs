@@ -63,10 +63,7 @@ pub fn fold(observations: &[Observation]) -> Option<Execution> {
     let started_at = said.best(duration_rank, started);
     let end = said.end();
     let outcome = match &end {
-        Some(End::Seen { .. }) => said.best(conclusion_rank, |fact| match fact {
-            Fact::Ended { outcome, .. } => Some(*outcome),
-            _ => None,
-        }),
+        Some(End::Seen { .. }) => said.outcome(),
         Some(End::Missed { .. }) => Some(Outcome::Lost),
         None => None,
     };
@@ -153,6 +150,20 @@ impl Said<'_> {
     /// The value that the best-placed source gave, or `None` when nobody gave one.
     fn best<T>(&self, rank: fn(Source) -> u8, pick: impl Fn(&Fact) -> Option<T>) -> Option<T> {
         self.best_observation(rank, |fact| pick(fact).is_some()).and_then(|winner| pick(&winner.fact))
+    }
+
+    /// The forge's conclusion. It calls every failure one; only the machine knows that memory or disk ran out.
+    fn outcome(&self) -> Option<Outcome> {
+        let ended = |fact: &Fact| match fact {
+            Fact::Ended { outcome, .. } => Some(*outcome),
+            _ => None,
+        };
+        let concluded = self.best(conclusion_rank, ended)?;
+        let explained = self.best(duration_rank, ended).filter(|seen| {
+            matches!(seen, Outcome::OutOfMemory | Outcome::DiskFull { .. })
+                && seen.conclusion() == concluded.conclusion()
+        });
+        Some(explained.unwrap_or(concluded))
     }
 
     fn best_observation(&self, rank: fn(Source) -> u8, has: impl Fn(&Fact) -> bool) -> Option<&Observation> {

@@ -1,6 +1,7 @@
 //! A machine that serves GitHub, from outside: the real daemon against the strict fakes.
 
 mod books;
+mod disk;
 mod faults;
 mod figures;
 mod first_job;

@@ -162,6 +162,23 @@ fn each_field_is_taken_from_who_knows_it_best() {
 }
 
 #[test]
+fn why_a_job_failed_is_kept_where_the_forge_knows_only_that_it_did() {
+    let failed = Outcome::Exited { code: 1 };
+    for (ours, theirs, expected) in [
+        (Outcome::DiskFull { code: 1 }, failed, Outcome::DiskFull { code: 1 }),
+        (Outcome::OutOfMemory, failed, Outcome::OutOfMemory),
+        (Outcome::OutOfMemory, OK, OK),
+        (Outcome::DiskFull { code: 1 }, Outcome::TimedOut, Outcome::TimedOut),
+        (Outcome::Exited { code: 7 }, failed, failed),
+    ] {
+        for forge in [Source::ScaleSet, Source::Webhook, Source::Rest] {
+            let all = [said(Source::Agent, 1, 2, ended(ours, 1, 2_000)), said(forge, 2, 1, ended(theirs, 1, 2_000))];
+            assert_eq!(fold(&all).unwrap().outcome, Some(expected), "{ours:?} {theirs:?} {forge:?}");
+        }
+    }
+}
+
+#[test]
 fn only_what_started_is_charged() {
     let started = said(Source::Agent, 2, 2, Fact::Started { at: at(2_000) });
     let cases = [
