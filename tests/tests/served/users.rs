@@ -5,9 +5,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::Command;
 
+use fake_github::Job;
+use fake_github::runner_protocol::JobResult;
 use hearth_tests::github::nothing_is_violated;
 use hearth_tests::served::{Machine, Served};
 use hearth_tests::skip;
+use hearth_tests::wait::until;
 
 use crate::warm::{job_after, project, ran};
 
@@ -19,8 +22,9 @@ struct Users {
 }
 
 impl Users {
-    fn add(served_at: &std::path::Path) -> Self {
-        let prefix = format!("hearth-t{}", std::process::id());
+    /// `mark` tells the users of one test from those of another.
+    fn add(mark: char, served_at: &std::path::Path) -> Self {
+        let prefix = format!("hearth-t{}{mark}", std::process::id());
         let names: Vec<String> = (0..2).map(|slot| format!("{prefix}-{slot}")).collect();
         for name in &names {
             call("useradd", &["--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name]);
@@ -57,7 +61,7 @@ fn a_warm_directory_goes_from_the_user_of_one_slot_to_that_of_another() {
     }
     let place = tempfile::tempdir().expect("a directory can be made");
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).expect("a directory of ours takes a mode");
-    let users = Users::add(place.path());
+    let users = Users::add('a', place.path());
     let path = format!("{}/bin:/usr/local/bin:/usr/bin:/bin", users.toolchain.display());
     let machine = Machine { user: users.pattern.clone(), path: Some(path), ..Machine::default() };
     let mut served = Served::prepare(&machine);
@@ -84,6 +88,51 @@ fn a_warm_directory_goes_from_the_user_of_one_slot_to_that_of_another() {
     let third = ran(&mut served, job(&repository).run(&spy));
     assert!(third.log.contains("token.key: No such file"), "{}", third.log);
     assert!(third.log.contains("'/proc/1/root/': Permission denied"), "{}", third.log);
+    nothing_is_violated(&served.github);
+    served.stop();
+}
+
+#[test]
+fn the_hooks_of_a_job_answer_nobody_but_its_user() {
+    if !skip::is_root() || !skip::has_programs(&["useradd", "userdel", "mount", "setpriv", "python3"]) {
+        return skip::skipped("users and their mounts can be made by the superuser only");
+    }
+    let place = tempfile::tempdir().expect("a directory can be made");
+    let users = Users::add('b', place.path());
+    let machine = Machine { slots: 1, user: users.pattern.clone(), ..Machine::default() };
+    let mut served = Served::prepare(&machine);
+    fs::set_permissions(served.world.path(""), fs::Permissions::from_mode(0o711)).expect("ours");
+    served.up();
+    let script = "echo begun; until test -e ~/go; do sleep 0.05; done";
+    let job = served.github.offer(Job::new("acme/widgets").labels(["hearth"]).run(script));
+    let slot = served.world.state().join("slots/0/job");
+    until("a job that runs", || served.records() == ["busy"]);
+    // From inside of the directory, which nobody else could even enter.
+    let ask = "import os, socket, struct\n\
+        caller = socket.socket(socket.AF_UNIX); caller.settimeout(20); caller.connect('hearth.sock')\n\
+        body = b'\"is_warm_target_waiting\"'\n\
+        try:\n    caller.sendall(struct.pack('<I', len(body)) + body); said = caller.recv(4096)\n\
+        except ConnectionError:\n    said = b''\n\
+        print(os.getuid(), len(said) > 0)";
+    let asked_by = |user: &str| {
+        let mut asking = Command::new("sh");
+        let call = "exec setpriv --reuid \"$1\" --clear-groups python3 -c \"$2\"";
+        // A python that everybody may start.
+        asking.args(["-c", call, "sh", user, ask]).env("PATH", "/usr/bin:/bin").current_dir(&slot);
+        let output = asking.output().expect("sh can be started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).ends_with("True\n")
+    };
+    assert!(asked_by(&users.names[0]), "the job's own user");
+    for stranger in [&users.names[1], "nobody"] {
+        assert!(!asked_by(stranger), "{stranger}");
+    }
+    fs::write(slot.join("home/go"), "").expect("a file can be made");
+    served.done(&[job]);
+    served.idle();
+    assert_eq!(served.github.job(job).unwrap().result(), Some(JobResult::Succeeded));
+    let refusals = served.said().matches("a hook's question by another user was refused").count();
+    assert_eq!(refusals, 2, "{}", served.said());
     nothing_is_violated(&served.github);
     served.stop();
 }
