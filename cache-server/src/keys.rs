@@ -9,7 +9,7 @@ use hearth_model::Scope;
 use percent_encoding::percent_decode_str;
 
 /// Longer keys are refused. S3 has the same bound.
-const MAX_KEY_LENGTH: usize = 1024;
+pub(crate) const MAX_KEY_LENGTH: usize = 1024;
 /// A key of our own: GitHub allows 512 characters, and more around them is ours.
 const MAX_OWN_KEY_LENGTH: usize = 4 * 1024;
 /// Each byte of a key may come as three characters.

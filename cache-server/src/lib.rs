@@ -24,6 +24,7 @@ mod metrics;
 #[cfg(test)]
 mod million;
 mod node;
+mod objects;
 mod parts;
 mod reads;
 mod relay;

@@ -3,36 +3,35 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hearth_model::{Bytes, Clock, Millis, WriterId};
+use hearth_model::{Bytes, Clock, Millis, Timestamp, WriterId};
 use hearth_trust::{Claims, Signer};
+use hyper::Request;
 use hyper::body::Incoming;
-use hyper::{Request, StatusCode};
 use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::warn;
+use zeroize::Zeroizing;
 
-use crate::access::{Act, Audit, Caller, Done, Gate, Pace, Rates, Refusal, Remembered, follow};
+use crate::access::{Audit, Caller, Gate, Rates, Refusal, Remembered, follow};
 use crate::config::{Limits, NodeConfig, Ownership};
 use crate::disk::Patience;
 use crate::error::NodeError;
 use crate::eviction::{keep_house, keep_house_once};
 use crate::http::crowd::Crowd;
 use crate::http::gha;
-use crate::http::inflow::Inflow;
-use crate::http::reply::{self, Reply, ReplyBody};
+use crate::http::reply::Reply;
 use crate::http::router::{Dialect, dialect};
+use crate::http::s3;
 use crate::http::server::{self, Service};
 use crate::http::stop::{StopSender, stop_pair};
-use crate::http::webdav::{self, Around, Objects, Removal};
-use crate::keys::{ObjectKey, ObjectName};
+use crate::http::webdav::{self, Around};
 use crate::metrics::NodeCollector;
-use crate::reads::{Found, Nothing, Part, find, measure};
+use crate::objects::NodeObjects;
 use crate::savings::{JobSavings, SavingsReport};
 use crate::store::Store;
 use crate::transport::Listener;
 use crate::upkeep::{keep_synced, look_after, look_after_once};
-use crate::uploads::{Taken, receive, refuse};
 
 /// One cache node. Clones are the same node.
 #[derive(Debug, Clone)]
@@ -55,9 +54,9 @@ struct Inner {
 /// What is kept of callers' doings.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    rates: Rates,
+    pub(crate) rates: Rates,
     /// Short-lived nodes that share a directory keep none: their files would be put aside under each other.
-    audit: Option<Audit>,
+    pub(crate) audit: Option<Audit>,
 }
 
 /// How a node is. Counts are since it was opened.
@@ -243,7 +242,32 @@ impl Node {
 
     fn objects_of(&self, caller: Arc<Caller>) -> NodeObjects {
         let Inner { store, gate, watch, .. } = &*self.inner;
-        NodeObjects { store: Arc::clone(store), gate: Arc::clone(gate), watch: Arc::clone(watch), caller }
+        NodeObjects::new(Arc::clone(store), Arc::clone(gate), Arc::clone(watch), caller)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.store.clock.now()
+    }
+
+    /// Objects as the owner of an access key id of S3 sees them, and the secret that his requests must be signed with.
+    pub(crate) fn admit_s3(&self, key_id: &str) -> Result<(NodeObjects, Zeroizing<String>), Refusal> {
+        let (caller, secret) = self.inner.gate.admit_s3(key_id, self.now())?;
+        Ok((self.objects_of(Arc::new(caller)), secret))
+    }
+
+    /// A request came without a credential that is good here.
+    pub(crate) fn count_refused(&self) {
+        self.inner.store.counts.refused.one();
+    }
+
+    /// Objects for whoever asks; a request that shows nothing good is counted.
+    fn objects_for(&self, visitor: &Remembered, request: &Request<Incoming>) -> Option<NodeObjects> {
+        let objects = self.admit(visitor, request).ok();
+        // An address that was handed out carries its right in itself.
+        if objects.is_none() && !gha::carries_its_right(request) {
+            self.count_refused();
+        }
+        objects
     }
 
     /// Objects as whoever shows the request's credential sees them, when it is good here and now.
@@ -269,120 +293,18 @@ impl Service for NodeService {
     }
 
     async fn answer(&self, visitor: &Remembered, request: Request<Incoming>) -> Reply {
-        let objects = self.0.admit(visitor, &request).ok();
         let Inner { store, gate, .. } = &*self.0.inner;
-        // An address that was handed out carries its right in itself.
-        if objects.is_none() && !gha::carries_its_right(&request) {
-            store.counts.refused.one();
-        }
+        let around = Around { limits: &store.config.limits, traffic: &store.traffic };
         match dialect(&request) {
             Dialect::Plain => {
-                let around = Around { limits: &store.config.limits, traffic: &store.traffic };
+                let objects = self.0.objects_for(visitor, &request);
                 webdav::answer(request, objects, around).await
             }
-            Dialect::Github => gha::answer(request, objects, gha::Around { store, gate }).await,
-            Dialect::S3 => reply::status(StatusCode::NOT_IMPLEMENTED),
-        }
-    }
-}
-
-/// A node's objects as one caller may have them, and the place where reads and writes are counted.
-#[derive(Debug)]
-pub(crate) struct NodeObjects {
-    store: Arc<Store>,
-    gate: Arc<Gate>,
-    watch: Arc<Watch>,
-    caller: Arc<Caller>,
-}
-
-impl NodeObjects {
-    pub(crate) fn caller(&self) -> &Caller {
-        &self.caller
-    }
-
-    /// Whether the caller may ask for one more thing. The check object is answered without this question.
-    pub(crate) fn pace(&self) -> Pace {
-        let Some(rate) = self.caller.rate else { return Pace::Free };
-        let pace = self.watch.rates.take(self.caller.writer, rate, self.store.clock.monotonic());
-        if pace == Pace::TooFast {
-            self.store.counts.too_fast.one();
-        }
-        pace
-    }
-
-    /// Writes down what the caller has done, when such a book is kept.
-    pub(crate) fn note(&self, act: Act, key: &ObjectKey, done: Done) {
-        if let Some(audit) = &self.watch.audit {
-            audit.note(self.store.clock.now(), &self.caller, act, key, done);
-        }
-    }
-
-    /// What was stored stays only if its writer was not revoked meanwhile: his objects have been looked for already.
-    async fn keep(&self, key: &ObjectKey, taken: Taken) -> Taken {
-        if taken != Taken::Stored || self.gate.admits(&self.caller) {
-            return taken;
-        }
-        if let Some(address) = self.caller.writable(key) {
-            self.remove_object(address.name()).await;
-        }
-        Taken::Discarded
-    }
-
-    async fn remove_object(&self, name: ObjectName) -> Removal {
-        let mut patience = Patience::new(self.store.config.limits.write);
-        let on = Arc::clone(&self.store);
-        let removed = self.store.disk.run(&mut patience, move || on.remove(name));
-        if removed.await == Ok(true) { Removal::Removed } else { Removal::Absent }
-    }
-
-    pub(crate) async fn find(&self, key: &ObjectKey) -> Option<Found> {
-        if self.pace() == Pace::TooFast {
-            return self.store.counts.read(Err(Nothing::Absent));
-        }
-        let found = find(&self.store, &self.caller, key, Part::Whole).await;
-        let Store { savings, clock, .. } = &*self.store;
-        match &found {
-            Ok(found) => {
-                let cost = (found.info.cost_ms > 0).then(|| Millis(found.info.cost_ms.into()));
-                savings.hit(&self.caller, Bytes(found.info.length), cost, clock.now());
+            Dialect::S3 => s3::answer(request, &self.0, around).await,
+            Dialect::Github => {
+                let objects = self.0.objects_for(visitor, &request);
+                gha::answer(request, objects, gha::Around { store, gate }).await
             }
-            Err(_) => savings.missed(&self.caller, key, clock.now()),
         }
-        self.store.counts.read(found)
-    }
-}
-
-impl Objects for NodeObjects {
-    async fn get(&self, key: &ObjectKey) -> Option<ReplyBody> {
-        let found = self.find(key).await?;
-        Some(ReplyBody::found(found, Arc::clone(&self.store.traffic)))
-    }
-
-    async fn length(&self, key: &ObjectKey) -> Option<u64> {
-        if self.pace() == Pace::TooFast {
-            return self.store.counts.read(Err(Nothing::Absent));
-        }
-        self.store.counts.read(measure(&self.store, &self.caller, key).await)
-    }
-
-    async fn put(&self, key: &ObjectKey, body: Inflow) -> Taken {
-        let length = body.length();
-        let taken = match self.pace() {
-            Pace::Free => self.keep(key, receive(&self.store, &self.caller, key, body).await).await,
-            Pace::TooFast => refuse(body, Taken::Discarded).await,
-        };
-        self.note(Act::Write, key, Done { outcome: taken.as_str(), size: Some(length) });
-        self.store.counts.of_write(taken).one();
-        taken
-    }
-
-    async fn remove(&self, key: &ObjectKey) -> Removal {
-        let removal = match self.caller.removable(key) {
-            Some(_) if self.pace() == Pace::TooFast => Removal::Refused,
-            Some(name) => self.remove_object(name).await,
-            None => Removal::Refused,
-        };
-        self.note(Act::Remove, key, Done { outcome: removal.as_str(), size: None });
-        removal
     }
 }

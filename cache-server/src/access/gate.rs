@@ -123,7 +123,6 @@ impl Gate {
 
     /// Who has the access key id, and the secret key that he signs with. A static token's is its id alone, so whoever
     /// uses this must check that the request was signed with the secret.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the dialect of S3"))]
     pub(crate) fn admit_s3(&self, key_id: &str, now: Timestamp) -> Result<(Caller, Zeroizing<String>), Refusal> {
         let caller = match key_id.parse() {
             Ok(id) => {

@@ -1,5 +1,6 @@
 //! The body of a request on its way in, with limits: a client that stalls, trickles or breaks off is cut.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +17,20 @@ use crate::counts::Traffic;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cut;
 
+/// What a dialect does with a body on its way in: takes its framing off, and checks it.
+pub(crate) trait Screen: fmt::Debug + Send {
+    /// Takes bytes from the front of `wire`, and gives the next ones of the object, if there are any among them.
+    fn pass(&mut self, wire: &mut Bytes) -> Result<Option<Bytes>, Cut>;
+    /// Whether all came that should, and is what it should be.
+    fn end(&mut self) -> Result<(), Cut>;
+}
+
 #[derive(Debug)]
 pub(crate) struct Inflow {
     body: Incoming,
+    screen: Option<Box<dyn Screen>>,
+    /// What came and did not pass the screen yet.
+    wire: Bytes,
     /// What the head promised.
     length: u64,
     received: u64,
@@ -33,6 +45,8 @@ impl Inflow {
     pub(crate) fn new(body: Incoming, length: u64, limits: &Limits, traffic: Arc<Traffic>) -> Self {
         Self {
             body,
+            screen: None,
+            wire: Bytes::new(),
             length,
             received: 0,
             stall: limits.client_stall,
@@ -49,6 +63,12 @@ impl Inflow {
         self.content = Some((digest, Sha256::new()));
     }
 
+    /// From now on the body passes through `screen`; its promised length is that of what comes out.
+    pub(crate) fn screened(mut self, screen: Box<dyn Screen>) -> Self {
+        self.screen = Some(screen);
+        self
+    }
+
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
@@ -56,28 +76,41 @@ impl Inflow {
     /// The next bytes; `None` once exactly the promised number has come.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Cut> {
         loop {
+            while !self.wire.is_empty() {
+                let passed = match &mut self.screen {
+                    Some(screen) => screen.pass(&mut self.wire)?,
+                    None => Some(std::mem::take(&mut self.wire)),
+                };
+                if let Some(bytes) = passed {
+                    return self.counted(bytes).map(Some);
+                }
+            }
             let until = self.deadline.min(Instant::now() + self.stall);
             match timeout_at(until, self.body.frame()).await {
-                Ok(Some(Ok(frame))) => {
-                    // Trailers say nothing to us.
-                    let Ok(bytes) = frame.into_data() else { continue };
-                    self.received += bytes.len() as u64;
-                    self.traffic.received.add(bytes.len() as u64);
-                    if self.received > self.length {
-                        return Err(Cut);
-                    }
-                    if let Some((_, hash)) = &mut self.content {
-                        hash.update(&bytes);
-                    }
-                    return Ok(Some(bytes));
-                }
+                // Trailers of HTTP say nothing to us.
+                Ok(Some(Ok(frame))) => self.wire = frame.into_data().unwrap_or_default(),
                 Ok(None) if self.received == self.length => return self.checked(),
                 Ok(None | Some(Err(_))) | Err(_) => return Err(Cut),
             }
         }
     }
 
+    fn counted(&mut self, bytes: Bytes) -> Result<Bytes, Cut> {
+        self.received += bytes.len() as u64;
+        self.traffic.received.add(bytes.len() as u64);
+        if self.received > self.length {
+            return Err(Cut);
+        }
+        if let Some((_, hash)) = &mut self.content {
+            hash.update(&bytes);
+        }
+        Ok(bytes)
+    }
+
     fn checked(&mut self) -> Result<Option<Bytes>, Cut> {
+        if let Some(screen) = &mut self.screen {
+            screen.end()?;
+        }
         let is_other = |(digest, hash): ([u8; 32], Sha256)| hash.finalize()[..] != digest;
         if self.content.take().is_some_and(is_other) { Err(Cut) } else { Ok(None) }
     }

@@ -10,6 +10,7 @@ mod patient;
 pub(crate) mod range;
 pub(crate) mod reply;
 pub(crate) mod router;
+pub(crate) mod s3;
 pub(crate) mod server;
 pub(crate) mod stop;
 mod turn;

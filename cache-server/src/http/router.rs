@@ -16,17 +16,17 @@ pub(crate) enum Dialect {
 }
 
 pub(crate) fn dialect<B>(request: &Request<B>) -> Dialect {
-    let path = request.uri().path();
-    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let handed_out = |own: Reserved| own.segment() == first;
-    if first == "twirp" || Reserved::ALL.into_iter().any(handed_out) {
-        return Dialect::Github;
-    }
     let signed_head =
         request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"));
     let signed_query =
         request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("X-Amz-Signature=")));
-    if signed_head || signed_query { Dialect::S3 } else { Dialect::Plain }
+    if signed_head || signed_query {
+        return Dialect::S3;
+    }
+    let path = request.uri().path();
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let handed_out = |own: Reserved| own.segment() == first;
+    if first == "twirp" || Reserved::ALL.into_iter().any(handed_out) { Dialect::Github } else { Dialect::Plain }
 }
 
 #[cfg(test)]
@@ -51,6 +51,7 @@ mod tests {
         check("/twirp/github.actions.results.api.v1.CacheService/CreateCacheEntry", Some("Bearer x"), Dialect::Github);
         check("/.gha/0190?sig=1", None, Dialect::Github);
         check("//.artifacts/0190?sig=1", None, Dialect::Github);
+        check("/.gha/0190", Some("AWS4-HMAC-SHA256 Credential=x"), Dialect::S3);
         check("/twirpy", None, Dialect::Plain);
     }
 }

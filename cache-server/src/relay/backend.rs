@@ -12,6 +12,7 @@ use crate::http::reply::ReplyBody;
 use crate::http::webdav::{Objects, Removal};
 use crate::keys::ObjectKey;
 use crate::node::Node;
+use crate::reads::Part;
 use crate::uploads::Taken;
 
 /// The side behind a relay.
@@ -68,7 +69,7 @@ impl Objects for Counted {
         let traffic = || Arc::clone(&self.traffic);
         let found = match &self.backend {
             Backend::Node { node, claims } => match node.objects(claims.clone()) {
-                Some(objects) => objects.find(key).await.map(|found| ReplyBody::found(found, traffic())),
+                Some(objects) => objects.find(key, Part::Whole).await.map(|found| ReplyBody::found(found, traffic())),
                 None => None,
             },
             Backend::Far(far) => self.far(far.get(key).await).map(|stream| ReplyBody::far(stream, traffic())),

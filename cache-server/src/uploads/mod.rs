@@ -81,7 +81,14 @@ impl From<Failure> for Taken {
     }
 }
 
-pub(crate) async fn receive(store: &Arc<Store>, caller: &Caller, key: &ObjectKey, mut inflow: Inflow) -> Taken {
+/// Takes an object in, with what its dialect wants to know again.
+pub(crate) async fn receive(
+    store: &Arc<Store>,
+    caller: &Caller,
+    key: &ObjectKey,
+    attributes: Box<str>,
+    mut inflow: Inflow,
+) -> Taken {
     let length = inflow.length();
     if length > store.config.max_object.0 {
         return Taken::TooLarge;
@@ -94,7 +101,7 @@ pub(crate) async fn receive(store: &Arc<Store>, caller: &Caller, key: &ObjectKey
     }
     let cost = store.savings.cost(caller, key, store.clock.now());
     let cost_ms = cost.map_or(0, |cost| u32::try_from(cost.0).unwrap_or(u32::MAX));
-    let offer = Offer { address, length: Some(length), writer: caller.writer, attributes: "".into(), cost_ms };
+    let offer = Offer { address, length: Some(length), writer: caller.writer, attributes, cost_ms };
     let inspector = key.is_compilation().then(Inspector::default);
     match take_in(store, offer, inspector, &mut inflow).await {
         Ok(Ok((filed, unit))) => {

@@ -29,6 +29,14 @@ pub(crate) fn actions_clients() -> Option<PathBuf> {
         .filter(|dir| dir.join("node_modules/@actions/cache").is_dir())
 }
 
+/// The Python to test with, when it has the module: `HEARTH_TEST_PYTHON`, or the one on the path.
+pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
+    let python = std::env::var_os("HEARTH_TEST_PYTHON").map(PathBuf::from).or_else(|| on_path("python3"))?;
+    let mut import = std::process::Command::new(&python);
+    import.args(["-c", &format!("import {module}")]).stderr(std::process::Stdio::null());
+    import.status().is_ok_and(|status| status.success()).then_some(python)
+}
+
 /// What cargo and rustc need of the environment, and nothing else: no `CARGO_*` of the run that runs this test.
 pub(crate) fn for_builds() -> Vec<(&'static str, std::ffi::OsString)> {
     ["PATH", "HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_HOME"]

@@ -17,6 +17,7 @@ mod plain_clients;
 mod relay;
 mod restart;
 mod revoked;
+mod s3;
 mod scopes;
 mod tokens;
 mod uploads;

@@ -9,7 +9,7 @@ use crate::environment::{for_builds, sccache, skip};
 use crate::world::{World, claims, trusted};
 
 /// Library crates of the workspace; nothing else in it is cacheable.
-const CRATES: u64 = 3;
+pub(crate) const CRATES: u64 = 3;
 
 /// A workspace, always at the same place, and a client of its own for each build of it.
 pub(crate) struct Build {
@@ -23,6 +23,11 @@ pub(crate) enum Storage {
         url: String,
         secret: String,
     },
+    S3 {
+        url: String,
+        id: String,
+        secret: String,
+    },
     /// On the machine itself.
     Directory(PathBuf),
 }
@@ -30,7 +35,7 @@ pub(crate) enum Storage {
 /// What became of a build.
 pub(crate) struct Built {
     /// What the daemon counted: hits, misses, write errors.
-    counted: [u64; 3],
+    pub(crate) counted: [u64; 3],
     pub(crate) printed: String,
 }
 
@@ -81,6 +86,14 @@ impl Build {
             Storage::WebDav { url, secret } => {
                 command.env("SCCACHE_WEBDAV_ENDPOINT", url).env("SCCACHE_WEBDAV_TOKEN", secret)
             }
+            Storage::S3 { url, id, secret } => command
+                .env("SCCACHE_BUCKET", "bucket")
+                .env("SCCACHE_ENDPOINT", url)
+                .env("SCCACHE_REGION", "us-east-1")
+                .env("SCCACHE_S3_KEY_PREFIX", "sccache")
+                .env("SCCACHE_S3_USE_SSL", "false")
+                .env("AWS_ACCESS_KEY_ID", id)
+                .env("AWS_SECRET_ACCESS_KEY", secret),
             Storage::Directory(path) => command.env("SCCACHE_DIR", path),
         };
         command

@@ -39,7 +39,7 @@ pub use life::ArtifactLife;
 use super::reply::Reply;
 use crate::access::{Act, Caller, Done, Gate, Pace};
 use crate::keys::{ObjectKey, Reserved};
-use crate::node::NodeObjects;
+use crate::objects::NodeObjects;
 use crate::store::Store;
 use grants::Errand;
 use twirp::{Code, Refusal};
