@@ -65,6 +65,11 @@ impl Breaker {
         }
     }
 
+    /// Whether all is well, as far as anybody knows.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
     pub(crate) fn succeeded(&mut self) {
         // A late success of a request from before the pause does not end the pause: that is the trial's to say.
         if !matches!(self.state, State::Open { .. }) {

@@ -9,6 +9,7 @@ use hearth_model::Bytes;
 use crate::access::Groups;
 use crate::eviction::Retention;
 use crate::http::gha::ArtifactLife;
+use crate::upstream::UpstreamConfig;
 
 /// One node's store and its limits.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct NodeConfig {
     pub groups: Groups,
     /// How much each scope but the trusted one may hold; `None` leaves that to eviction.
     pub scope_quota: Option<Bytes>,
+    /// The tier behind the disk.
+    pub upstream: Option<UpstreamConfig>,
     pub durability: Durability,
     /// How the budget is divided, and what goes by age.
     pub retention: Retention,
@@ -69,6 +72,7 @@ impl NodeConfig {
             memory: Bytes::mib(64),
             limits: Limits::default(),
             ownership: Ownership::Alone,
+            upstream: None,
             groups: Groups::default(),
             scope_quota: None,
             durability: Durability::Batch,

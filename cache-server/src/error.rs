@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::access::AccessError;
+use crate::upstream::UpstreamError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -15,6 +16,8 @@ pub enum NodeError {
     },
     #[error("cannot tell who may use the cache")]
     Access(#[source] AccessError),
+    #[error("cannot use the upstream")]
+    Upstream(#[source] UpstreamError),
     #[error("the cache directory {path} is in use by another node")]
     InUse { path: PathBuf },
 }

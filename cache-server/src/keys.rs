@@ -29,15 +29,22 @@ pub(crate) enum Reserved {
     Caches,
     /// Artifacts of GitHub's runs.
     Artifacts,
+    /// Records of other nodes, by name. Nothing is stored below it.
+    Peers,
 }
 
 impl Reserved {
-    pub(crate) const ALL: [Self; 2] = [Self::Caches, Self::Artifacts];
+    pub(crate) const ALL: [Self; 3] = [Self::Caches, Self::Artifacts, Self::Peers];
+
+    fn named(segment: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|own| own.segment() == segment)
+    }
 
     pub(crate) fn segment(self) -> &'static str {
         match self {
             Self::Caches => ".gha",
             Self::Artifacts => ".artifacts",
+            Self::Peers => ".peer",
         }
     }
 }
@@ -71,6 +78,14 @@ impl ObjectKey {
     pub(crate) fn is_reserved(&self) -> bool {
         let first = self.0.split('/').next();
         Reserved::ALL.iter().any(|own| first == Some(own.segment()))
+    }
+
+    /// A key that another node says it has.
+    pub(crate) fn from_elsewhere(text: &str) -> Result<Self, Malformed> {
+        match text.split_once('/').and_then(|(first, rest)| Some((Reserved::named(first)?, rest))) {
+            Some((below, rest)) => Self::reserved(below, rest),
+            None => Self::new(text),
+        }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -180,6 +195,10 @@ impl ObjectName {
 
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    pub(crate) fn from_hex(text: &str) -> Option<Self> {
+        blake3::Hash::from_hex(text).ok().map(|hash| Self(*hash.as_bytes()))
     }
 
     pub(crate) fn to_hex(self) -> blake3::Hash {

@@ -39,6 +39,7 @@ mod testing;
 mod transport;
 mod upkeep;
 mod uploads;
+mod upstream;
 
 // The program, not the library that agents embed.
 pub mod cli;
@@ -60,3 +61,7 @@ pub use relay::{Backend, Relay, RelayCounts, RelayError};
 pub use savings::{JobSavings, MissedCrate, Misses, RealmSavings, SavingsReport};
 pub use secret::Secret;
 pub use transport::{Certificates, ClientCertificates, Listener, TlsError, TlsFiles};
+pub use upstream::{
+    RemoteError, S3Credentials, UpstreamConfig, UpstreamError, UpstreamMode, UpstreamPlace, UpstreamStatus, WarmError,
+    Warmed,
+};

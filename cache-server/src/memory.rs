@@ -123,6 +123,7 @@ mod tests {
     fn info(n: u8) -> Arc<Info> {
         Arc::new(Info {
             name: name(n),
+            address: crate::testing::plain(0, "key"),
             length: 0,
             writer: hearth_model::WriterId::from_bytes([n; 16]),
             stored_at: hearth_model::Timestamp::from_millis(0),

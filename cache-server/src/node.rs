@@ -20,6 +20,7 @@ use crate::error::NodeError;
 use crate::eviction::{keep_house, keep_house_once};
 use crate::http::crowd::Crowd;
 use crate::http::gha;
+use crate::http::peer;
 use crate::http::reply::Reply;
 use crate::http::router::{Dialect, dialect};
 use crate::http::s3;
@@ -32,6 +33,9 @@ use crate::savings::{JobSavings, SavingsReport};
 use crate::store::Store;
 use crate::transport::Listener;
 use crate::upkeep::{keep_synced, look_after, look_after_once};
+use crate::upstream::{
+    SealKey, Tier, UpstreamMode, UpstreamPlace, UpstreamStatus, WarmError, Warmed, carry, connect, warm,
+};
 
 /// One cache node. Clones are the same node.
 #[derive(Debug, Clone)]
@@ -46,6 +50,7 @@ struct Inner {
     watch: Arc<Watch>,
     /// The connections of all listeners.
     crowd: Arc<Crowd>,
+    seal: SealKey,
     stop: StopSender,
     /// Dropped with the node, and the task with it.
     housekeeping: Mutex<JoinSet<()>>,
@@ -113,14 +118,21 @@ impl Node {
     /// Opens the directory and begins to learn what it holds; requests may be served at once.
     pub async fn open(config: NodeConfig, signer: Signer, clock: Arc<dyn Clock>) -> Result<Self, NodeError> {
         let root = config.root.clone();
-        let open = move || -> Result<(Gate, Store), NodeError> {
-            let store = Store::open(config, clock)?;
+        let seal = SealKey::of(&signer);
+        let sealing = seal.clone();
+        let open = move || -> Result<(Arc<Gate>, Store), NodeError> {
+            let mut store = Store::open(config, clock)?;
             let (root, groups) = (&store.config.root, store.config.groups.clone());
-            Ok((Gate::open(root, signer, groups).map_err(NodeError::Access)?, store))
+            let gate = Arc::new(Gate::open(root, signer, groups).map_err(NodeError::Access)?);
+            if let Some(upstream) = store.config.upstream.clone() {
+                let tier = Tier::open(upstream, sealing, Arc::clone(&gate), root);
+                store.tier = Some(Arc::new(tier.map_err(NodeError::Upstream)?));
+            }
+            Ok((gate, store))
         };
         let opened = tokio::task::spawn_blocking(open).await;
         let (gate, store) = opened.map_err(|cause| NodeError::Directory { path: root, cause: cause.into() })??;
-        let (gate, store) = (Arc::new(gate), Arc::new(store));
+        let store = Arc::new(store);
         let mut housekeeping = JoinSet::new();
         housekeeping.spawn(look_after(Arc::clone(&store)));
         housekeeping.spawn(keep_synced(Arc::clone(&store)));
@@ -132,11 +144,14 @@ impl Node {
             housekeeping.spawn(async move { writer.run(&on.disk).await });
             audit
         });
+        if let Some(tier) = &store.tier {
+            housekeeping.spawn(carry(Arc::clone(tier), Arc::clone(&store)));
+        }
         let watch = Arc::new(Watch { rates: Rates::default(), audit });
         let (stop, _) = stop_pair();
         let crowd = Arc::default();
         let housekeeping = Mutex::new(housekeeping);
-        Ok(Self { inner: Arc::new(Inner { store, gate, watch, crowd, stop, housekeeping }) })
+        Ok(Self { inner: Arc::new(Inner { store, gate, watch, crowd, seal, stop, housekeeping }) })
     }
 
     /// Serves a listener until `stop` or [`Node::stop`], then lets requests that are under way finish.
@@ -226,6 +241,30 @@ impl Node {
         }
     }
 
+    /// How the tier behind the disk is, where there is one.
+    pub fn upstream(&self) -> Option<UpstreamStatus> {
+        self.inner.store.tier.as_ref().map(|tier| tier.status())
+    }
+
+    /// Has the tier behind the disk asked, or left alone; what has to go up waits meanwhile.
+    pub fn set_upstream_mode(&self, mode: UpstreamMode) {
+        if let Some(tier) = &self.inner.store.tier {
+            tier.set_mode(mode);
+        }
+    }
+
+    /// Fetches what the place has and this node lacks, `calls` records at once.
+    pub async fn warm_from(
+        &self,
+        place: &UpstreamPlace,
+        calls: usize,
+        progress: impl Fn(&Warmed),
+    ) -> Result<Warmed, WarmError> {
+        let remote = connect(place).map_err(WarmError::Place)?;
+        let Inner { store, seal, gate, .. } = &*self.inner;
+        warm(store, seal, gate, &remote, calls, progress).await
+    }
+
     pub(crate) fn limits(&self) -> &Limits {
         &self.inner.store.config.limits
     }
@@ -293,12 +332,17 @@ impl Service for NodeService {
     }
 
     async fn answer(&self, visitor: &Remembered, request: Request<Incoming>) -> Reply {
-        let Inner { store, gate, .. } = &*self.0.inner;
+        let Inner { store, gate, seal, .. } = &*self.0.inner;
         let around = Around { limits: &store.config.limits, traffic: &store.traffic };
         match dialect(&request) {
             Dialect::Plain => {
                 let objects = self.0.objects_for(visitor, &request);
                 webdav::answer(request, objects, around).await
+            }
+            Dialect::Peer => {
+                let objects = self.0.objects_for(visitor, &request);
+                let caller = objects.as_ref().map(NodeObjects::caller);
+                peer::answer(request, store, seal, gate, caller, around).await
             }
             Dialect::S3 => s3::answer(request, &self.0, around).await,
             Dialect::Github => {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use crate::access::Caller;
 use crate::disk::{Patience, TooSlow};
@@ -15,6 +16,7 @@ use crate::keys::{ObjectKey, ObjectName};
 use crate::memory::Pieces;
 use crate::segments::{ReadError, RecordReader, Source, Step};
 use crate::store::{Info, Opened, Store};
+use crate::upstream::Arriving;
 
 /// Which part of an object is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,18 @@ pub(crate) enum FoundBody {
     Here(Pieces),
     /// All or the beginning of it, from disk.
     Streaming(Box<ObjectStream>),
+    /// On its way from the tier behind the disk.
+    Arriving(Arriving),
+}
+
+impl FoundBody {
+    pub(crate) fn into_stream(self) -> BoxStream<'static, Result<Bytes, Broken>> {
+        match self {
+            Self::Here(pieces) => stream::iter(pieces.into_iter().map(Ok)).boxed(),
+            Self::Streaming(mut body) => stream::poll_fn(move |cx| body.poll_next(cx)).boxed(),
+            Self::Arriving(mut body) => stream::poll_fn(move |cx| body.poll_next(cx)).boxed(),
+        }
+    }
 }
 
 /// Why there is nothing to send. Both are a miss for the client.
@@ -73,13 +87,23 @@ impl From<TooSlow> for Nothing {
 
 /// Finds the object in the spaces that the caller may read.
 pub(crate) async fn find(store: &Arc<Store>, caller: &Caller, key: &ObjectKey, part: Part) -> Result<Found, Nothing> {
-    find_named(store, caller.readable(key), part).await
+    let mut patience = Patience::new(store.config.limits.read);
+    let names = caller.readable(key);
+    let found = find_named(store, names.clone(), part, &mut patience).await;
+    match &store.tier {
+        Some(tier) if matches!(found, Err(Nothing::Absent)) => tier.find(store, names, part, &mut patience).await,
+        _ => found,
+    }
 }
 
 /// Finds the first good object of these names.
-pub(crate) async fn find_named(store: &Arc<Store>, names: Vec<ObjectName>, part: Part) -> Result<Found, Nothing> {
-    let mut patience = Patience::new(store.config.limits.read);
-    let names = known(store, names, &mut patience).await?;
+pub(crate) async fn find_named(
+    store: &Arc<Store>,
+    names: Vec<ObjectName>,
+    part: Part,
+    patience: &mut Patience,
+) -> Result<Found, Nothing> {
+    let names = known(store, names, patience).await?;
     let Some(nearest) = names.first() else { return Err(Nothing::Absent) };
     if let Some((info, pieces)) = store.memory.get(*nearest) {
         store.touch(*nearest);
@@ -97,7 +121,7 @@ pub(crate) async fn find_named(store: &Arc<Store>, names: Vec<ObjectName>, part:
                 Step::Done(opened) => opened,
                 Step::WouldWait => None,
             };
-            (store.disk.run(&mut patience, open).await?, Source::Disk)
+            (store.disk.run(patience, open).await?, Source::Disk)
         }
     };
     let Opened { info, range, reader, first } = opened.ok_or(Nothing::Absent)?;

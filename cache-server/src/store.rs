@@ -20,11 +20,12 @@ use crate::disk::Disk;
 use crate::error::NodeError;
 use crate::eviction::{Budgets, Hand};
 use crate::index::{Entry, Fact, Place, USES};
-use crate::keys::{ObjectName, Space};
+use crate::keys::{Address, ObjectName, Space};
 use crate::memory::Memory;
 use crate::parts::Parts;
 use crate::savings::Savings;
 use crate::segments::{ReadError, RecordReader, Source, Step};
+use crate::upstream::Tier;
 
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -42,6 +43,8 @@ pub(crate) struct Store {
     pub(crate) eviction_hand: Hand,
     /// Rung when somebody needs room.
     pub(crate) eviction_bell: Notify,
+    /// What stands behind the disk.
+    pub(crate) tier: Option<Arc<Tier>>,
     wanted: AtomicU64,
     accounts: Accounts,
     pub(crate) savings: Savings,
@@ -61,6 +64,7 @@ pub(crate) struct Opened {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Info {
     pub(crate) name: ObjectName,
+    pub(crate) address: Address,
     pub(crate) length: u64,
     pub(crate) writer: WriterId,
     pub(crate) stored_at: Timestamp,
@@ -93,6 +97,7 @@ impl Store {
             budgets: Budgets::new(config.budget, config.retention),
             eviction_hand: Hand::default(),
             eviction_bell: Notify::new(),
+            tier: None,
             wanted: AtomicU64::new(0),
             accounts: Accounts::default(),
             savings: Savings::default(),
@@ -163,6 +168,7 @@ impl Store {
         };
         let info = Arc::new(Info {
             name: record.name,
+            address: head.address,
             length: head.length,
             writer: head.writer,
             stored_at: head.stored_at,

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes as Data;
+use futures_util::TryStreamExt as _;
 use hearth_model::{Bytes, ManualClock, Scope, Timestamp, WriterId};
 use tempfile::TempDir;
 
@@ -11,7 +12,7 @@ use crate::appender::Filed;
 use crate::config::NodeConfig;
 use crate::disk::Patience;
 use crate::keys::{Address, ObjectKey, Reserved, Space};
-use crate::reads::{Found, FoundBody, Nothing, Part, find_named};
+use crate::reads::{Found, Nothing, Part, find_named};
 use crate::store::Store;
 use crate::upkeep::look_after_once;
 use crate::uploads::{Failure, Offer, Upload};
@@ -80,22 +81,15 @@ impl Shed {
     }
 
     pub(crate) async fn find(&self, address: &Address, part: Part) -> Result<Found, Nothing> {
-        find_named(&self.store, vec![address.name()], part).await
+        let mut patience = Patience::new(self.store.config.limits.read);
+        find_named(&self.store, vec![address.name()], part, &mut patience).await
     }
 
     /// What the object holds, or the part of it.
     pub(crate) async fn get(&self, address: &Address, part: Part) -> Option<Vec<u8>> {
         let found = self.find(address, part).await.ok()?;
-        match found.body {
-            FoundBody::Here(pieces) => Some(pieces.concat()),
-            FoundBody::Streaming(mut stream) => {
-                let mut all = Vec::new();
-                while let Some(piece) = std::future::poll_fn(|cx| stream.poll_next(cx)).await {
-                    all.extend_from_slice(&piece.ok()?);
-                }
-                Some(all)
-            }
-        }
+        let pieces: Vec<_> = found.body.into_stream().try_collect().await.ok()?;
+        Some(pieces.concat())
     }
 }
 

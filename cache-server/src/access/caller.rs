@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hearth_model::{ExecutionId, Scope, Timestamp, WriterId};
 use hearth_trust::{Claims, Class, TokenId};
 
-use super::book::{Rate, StoredToken};
+use super::book::{Rate, RealmPattern, StoredToken};
 use super::groups::Groups;
 use super::quota::{Period, Quota};
 use super::rights::{Right, Rights};
@@ -40,6 +40,8 @@ pub(crate) struct Caller {
     pub(super) writes: Option<Space>,
     /// The run that he belongs to, and where its jobs hand things to each other.
     pub(crate) run: Option<Run>,
+    /// Realms whose records he exchanges as another node.
+    peers: Vec<RealmPattern>,
     /// The first instant at which he is nobody any more.
     pub(crate) expires_at: Option<Timestamp>,
     /// How much he may write; `None` for no limit of his own.
@@ -69,6 +71,7 @@ impl Caller {
             reads: claims.reads.iter().flat_map(|scope| groups.places(&realm, scope)).collect(),
             writes: claims.writes.map(|scope| groups.space(&realm, &scope)),
             run,
+            peers: Vec::new(),
             expires_at: Some(claims.expires_at),
             quota: claims.quota.map(|bytes| Quota { bytes, period: Period::Until(claims.expires_at) }),
             rate: None,
@@ -86,6 +89,7 @@ impl Caller {
             reads: realms.iter().flat_map(in_each).collect(),
             writes: token.writes.as_ref().zip(realms.first()).map(|(scope, realm)| groups.space(realm, scope)),
             run: None,
+            peers: if token.rights.has(Right::Peer) { token.realms.clone() } else { Vec::new() },
             expires_at: token.expires_at,
             quota: token.daily_quota.map(|bytes| Quota { bytes, period: Period::Day }),
             rate: token.rate,
@@ -95,6 +99,16 @@ impl Caller {
     /// Whether the credential is still good.
     pub(crate) fn is_good(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether he is another node at all.
+    pub(crate) fn is_peer(&self) -> bool {
+        !self.peers.is_empty()
+    }
+
+    /// Whether he may have, and give, records of the realm.
+    pub(crate) fn exchanges(&self, realm: &str) -> bool {
+        self.peers.iter().any(|pattern| pattern.covers(realm))
     }
 
     /// The spaces that he may look into, nearest first.

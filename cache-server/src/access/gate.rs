@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hearth_model::Timestamp;
+use hearth_model::{Timestamp, WriterId};
 use hearth_trust::{Signer, StaticToken, TokenError, inner_token};
 use tracing::{error, info};
 use zeroize::Zeroizing;
@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 use super::caller::{Caller, Who};
 use super::files::{AccessError, AccessFiles, Lists, Stamp};
 use super::groups::Groups;
+use super::revoked::Stored;
+use crate::keys::Space;
 
 /// Why a request comes from nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,6 +105,11 @@ impl Gate {
     /// What signs the addresses that callers are handed out.
     pub(crate) fn signer(&self) -> &Signer {
         &self.signer
+    }
+
+    /// Whether an object that comes from elsewhere was revoked.
+    pub(crate) fn condemns(&self, space: &Space, writer: WriterId, at: Timestamp) -> bool {
+        self.lists().revoked.condemns(Stored { space, writer, at })
     }
 
     /// Who shows this text: a job token, bare or in its coat, or a static token.

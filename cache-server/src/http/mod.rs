@@ -7,6 +7,7 @@ pub(crate) mod crowd;
 pub(crate) mod gha;
 pub(crate) mod inflow;
 mod patient;
+pub(crate) mod peer;
 pub(crate) mod range;
 pub(crate) mod reply;
 pub(crate) mod router;

@@ -1,12 +1,14 @@
 //! The body of an answer: nothing, a short text, pieces from memory, an object from disk or from the far node. Its
 //! length is always known, so clients can tell a broken-off answer from a whole one.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::vec;
 
 use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt as _};
 use http_body::{Body, Frame, SizeHint};
 use hyper::Response;
 use hyper::StatusCode;
@@ -15,22 +17,23 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use crate::counts::Traffic;
 use crate::far::FarStream;
 use crate::reads::{Broken, Found, FoundBody, ObjectStream};
+use crate::upstream::Arriving;
 
 pub(crate) type Reply = Response<ReplyBody>;
 
-#[derive(Debug)]
 pub(crate) struct ReplyBody {
     content: Content,
     /// Counts the bytes that leave; short texts are not counted.
     traffic: Option<Arc<Traffic>>,
 }
 
-#[derive(Debug)]
 enum Content {
     Empty,
     Pieces { pieces: vec::IntoIter<Bytes>, left: u64 },
     Object(Box<ObjectStream>),
+    Arriving(Arriving),
     Far(Box<FarStream>),
+    Stream { stream: BoxStream<'static, Result<Bytes, Broken>>, left: u64 },
 }
 
 impl ReplyBody {
@@ -45,9 +48,19 @@ impl ReplyBody {
             content: match found.body {
                 FoundBody::Here(pieces) => Content::pieces(pieces),
                 FoundBody::Streaming(stream) => Content::Object(stream),
+                FoundBody::Arriving(stream) => Content::Arriving(stream),
             },
             traffic: Some(traffic),
         }
+    }
+
+    /// Bytes that are made while they are sent, `length` of them.
+    pub(crate) fn stream(
+        stream: BoxStream<'static, Result<Bytes, Broken>>,
+        length: u64,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        Self { content: Content::Stream { stream, left: length }, traffic: Some(traffic) }
     }
 
     pub(crate) fn far(stream: FarStream, traffic: Arc<Traffic>) -> Self {
@@ -57,6 +70,12 @@ impl ReplyBody {
     /// Whether no other machine is needed to send it to its end.
     pub(crate) fn is_here(&self) -> bool {
         !matches!(self.content, Content::Far(_))
+    }
+}
+
+impl fmt::Debug for ReplyBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplyBody").field("left", &self.content.left()).finish_non_exhaustive()
     }
 }
 
@@ -70,8 +89,9 @@ impl Content {
     fn left(&self) -> u64 {
         match self {
             Self::Empty => 0,
-            Self::Pieces { left, .. } => *left,
+            Self::Pieces { left, .. } | Self::Stream { left, .. } => *left,
             Self::Object(stream) => stream.left(),
+            Self::Arriving(stream) => stream.left(),
             Self::Far(stream) => stream.left(),
         }
     }
@@ -90,7 +110,15 @@ impl Body for ReplyBody {
                 piece.map(Ok)
             }
             Content::Object(stream) => ready!(stream.poll_next(cx)),
+            Content::Arriving(stream) => ready!(stream.poll_next(cx)),
             Content::Far(stream) => ready!(stream.poll_next(cx)),
+            Content::Stream { stream, left } => {
+                let piece = ready!(stream.poll_next_unpin(cx));
+                if let Some(Ok(bytes)) = &piece {
+                    *left = left.saturating_sub(bytes.len() as u64);
+                }
+                piece
+            }
         };
         if let (Some(Ok(bytes)), Some(traffic)) = (&next, &self.traffic) {
             traffic.sent.add(bytes.len() as u64);

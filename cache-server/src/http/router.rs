@@ -13,6 +13,8 @@ pub(crate) enum Dialect {
     S3,
     /// GitHub's cache and artifact services, and the addresses that they hand out for uploads and downloads.
     Github,
+    /// Another node.
+    Peer,
 }
 
 pub(crate) fn dialect<B>(request: &Request<B>) -> Dialect {
@@ -25,6 +27,9 @@ pub(crate) fn dialect<B>(request: &Request<B>) -> Dialect {
     }
     let path = request.uri().path();
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    if first == Reserved::Peers.segment() {
+        return Dialect::Peer;
+    }
     let handed_out = |own: Reserved| own.segment() == first;
     if first == "twirp" || Reserved::ALL.into_iter().any(handed_out) { Dialect::Github } else { Dialect::Plain }
 }
@@ -53,5 +58,6 @@ mod tests {
         check("//.artifacts/0190?sig=1", None, Dialect::Github);
         check("/.gha/0190", Some("AWS4-HMAC-SHA256 Credential=x"), Dialect::S3);
         check("/twirpy", None, Dialect::Plain);
+        check("/.peer/v1/012", Some("Bearer x"), Dialect::Peer);
     }
 }

@@ -1,6 +1,7 @@
 //! The index in memory: one entry for each object, sums over all and for each space, keys in order where somebody asks
 //! for them by prefix, and room set aside for what is on its way. It never touches a file.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -209,6 +210,23 @@ impl Index {
     /// What the objects of each class take.
     pub(crate) fn classes(&self) -> [Usage; Class::COUNT] {
         lock(&self.tallies).classes()
+    }
+
+    /// The first `most` names behind `after`, in order.
+    pub(crate) fn names_after(&self, after: Option<ObjectName>, most: usize) -> Vec<ObjectName> {
+        let mut first = BTreeSet::new();
+        for shard in &self.shards {
+            for name in lock(shard).iter().map(Entry::name) {
+                if after.is_some_and(|after| name <= after) || (first.len() == most && first.last() < Some(&name)) {
+                    continue;
+                }
+                first.insert(name);
+                if first.len() > most {
+                    first.pop_last();
+                }
+            }
+        }
+        first.into_iter().collect()
     }
 
     /// The objects of a segment.

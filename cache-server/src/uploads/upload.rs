@@ -5,13 +5,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::Bytes as Data;
+use hearth_model::Bytes;
 
 use super::draft::{Draft, Offer, Whole};
 use super::{Failure, failed};
 use crate::appender::{Filed, Order};
 use crate::disk::{Call, Patience};
 use crate::index::MAX_LENGTH;
+use crate::keys::ObjectName;
 use crate::segments::PIECE;
 use crate::store::{Reservation, Store};
 
@@ -29,10 +31,12 @@ pub(crate) struct Upload {
     left: u64,
     patience: Patience,
     state: State,
-    batch: Vec<Bytes>,
+    batch: Vec<Data>,
     batched: usize,
     received: u64,
     length: Option<u64>,
+    /// The name under which other nodes look for it.
+    common: Option<ObjectName>,
 }
 
 #[derive(Debug)]
@@ -51,6 +55,8 @@ impl Upload {
             return Err(Failure::TooLarge);
         }
         let mut patience = Patience::new(store.config.limits.write);
+        // Reserved keys are found by prefix, which no other node can do by name.
+        let common = (!offer.address.key.is_reserved()).then(|| offer.address.name());
         if !store.book.index.is_loaded() {
             // Who was first with a name is known only then.
             patience.wait(store.book.index.loaded()).await?;
@@ -79,6 +85,7 @@ impl Upload {
             batched: 0,
             received: 0,
             length,
+            common,
         })
     }
 
@@ -88,7 +95,7 @@ impl Upload {
         self
     }
 
-    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), Failure> {
+    pub(crate) async fn write(&mut self, bytes: Data) -> Result<(), Failure> {
         let more = bytes.len() as u64;
         self.received += more;
         if self.received > self.length.unwrap_or(self.store.config.max_object.0) {
@@ -116,8 +123,23 @@ impl Upload {
         Ok(())
     }
 
-    /// Files the object.
+    /// Files the object, and has it go up where there is something behind the disk. That it has to is written down
+    /// first: of what was stored, nothing is forgotten.
     pub(crate) async fn finish(mut self) -> Result<Filed, Failure> {
+        let upward = self.store.tier.clone().zip(self.common);
+        if let Some((tier, name)) = &upward {
+            let (tier, name, size) = (Arc::clone(tier), *name, Bytes(self.received));
+            self.store.disk.run(&mut self.patience, move || tier.will_go_up(name, size)).await?;
+        }
+        let filed = self.file().await?;
+        if let Some((tier, name)) = upward {
+            tier.stored(name);
+        }
+        Ok(filed)
+    }
+
+    /// Files an object that need not go up.
+    pub(crate) async fn file(mut self) -> Result<Filed, Failure> {
         if self.length.is_some_and(|length| length != self.received) {
             return Err(Failure::Short);
         }

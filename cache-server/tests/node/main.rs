@@ -19,6 +19,7 @@ mod restart;
 mod revoked;
 mod s3;
 mod scopes;
+mod tiers;
 mod tokens;
 mod uploads;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_cache_server::{IndexState, Node, NodeConfig, NodeStatus};
+use hearth_cache_server::{IndexState, Node, NodeConfig, NodeStatus, UpstreamStatus};
 use hearth_model::{Bytes, Clock, ExecutionId, ManualClock, Millis, Scope, Timestamp};
 use hearth_trust::{Claims, Class, Signer, Token};
 use tempfile::TempDir;
@@ -23,6 +23,21 @@ pub(crate) struct World {
     dir: Option<TempDir>,
     stop: oneshot::Sender<()>,
     serving: JoinSet<()>,
+}
+
+/// A node that is not there for a while.
+pub(crate) struct Absent {
+    root: PathBuf,
+    address: String,
+    now: Timestamp,
+    dir: Option<TempDir>,
+}
+
+impl Absent {
+    pub(crate) async fn again(self) -> World {
+        let world = World::start(&self.root, &self.address, signer(), ManualClock::at(self.now), |_| {}).await;
+        World { dir: self.dir, ..world }
+    }
 }
 
 /// An answer, read to its end.
@@ -129,11 +144,29 @@ impl World {
     }
 
     pub(crate) async fn at(root: &Path, clock: ManualClock, change: impl FnOnce(&mut NodeConfig)) -> Self {
+        Self::start(root, "127.0.0.1:0", signer(), clock, change).await
+    }
+
+    /// A node of another fleet, which has another key.
+    pub(crate) async fn of_another_fleet(key: [u8; 32], change: impl FnOnce(&mut NodeConfig)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, signer) = (dir.path().join("cache"), Signer::from_key(key));
+        let world = Self::start(&root, "127.0.0.1:0", signer, ManualClock::at(NOW), change).await;
+        Self { dir: Some(dir), ..world }
+    }
+
+    async fn start(
+        root: &Path,
+        address: &str,
+        signer: Signer,
+        clock: ManualClock,
+        change: impl FnOnce(&mut NodeConfig),
+    ) -> Self {
         let mut config = config(root);
         change(&mut config);
         let clock = Arc::new(clock);
-        let node = Node::open(config, signer(), Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let node = Node::open(config, signer, Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut serving = JoinSet::new();
@@ -156,14 +189,22 @@ impl World {
         Self { dir, ..world }
     }
 
+    /// Stops the node; what it held comes back at the same address when `again` is called.
+    pub(crate) async fn leave(mut self) -> Absent {
+        let absent = Absent {
+            root: self.root.clone(),
+            address: self.address.clone(),
+            now: self.clock.now(),
+            dir: self.dir.take(),
+        };
+        self.stop().await;
+        absent
+    }
+
     pub(crate) async fn stop(mut self) {
         self.node.stop().await;
         while self.serving.join_next().await.is_some() {}
         drop(self.stop);
-    }
-
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
     }
 
     pub(crate) fn url(&self) -> String {
@@ -193,6 +234,23 @@ impl World {
             assert!(tokio::time::Instant::now() < deadline, "it never came to that: {status:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// The same for the tier behind it.
+    pub(crate) async fn until_upstream(&self, what: impl Fn(&UpstreamStatus) -> bool) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let status = self.node.upstream().unwrap();
+            if what(&status) {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "it never came to that: {status:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(crate) async fn settled(&self) -> NodeStatus {

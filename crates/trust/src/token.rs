@@ -26,6 +26,7 @@ const VERSION: &str = "hj1";
 const KEY_CONTEXT: &str = "hearth 2026-11 job token signing key";
 const S3_CONTEXT: &str = "hearth 2026-11 s3 secret key";
 const ADDRESS_CONTEXT: &str = "hearth 2026-11 signed address";
+const SEAL_CONTEXT: &str = "hearth 2026-11 record sealing key";
 
 /// Longer texts are refused unread. It leaves room for two branch names of two thousand characters each.
 pub const MAX_TOKEN_LENGTH: usize = 8 * 1024;
@@ -109,6 +110,7 @@ pub struct Signer {
     key: Zeroizing<[u8; blake3::KEY_LEN]>,
     s3: Zeroizing<[u8; blake3::KEY_LEN]>,
     address: Zeroizing<[u8; blake3::KEY_LEN]>,
+    seal: Zeroizing<[u8; blake3::KEY_LEN]>,
 }
 
 impl fmt::Debug for Signer {
@@ -121,7 +123,12 @@ impl Signer {
     /// `key` must be 32 bytes of good randomness.
     pub fn from_key(mut key: [u8; 32]) -> Self {
         let derive = |context| Zeroizing::new(blake3::derive_key(context, &key));
-        let signer = Self { key: derive(KEY_CONTEXT), s3: derive(S3_CONTEXT), address: derive(ADDRESS_CONTEXT) };
+        let signer = Self {
+            key: derive(KEY_CONTEXT),
+            s3: derive(S3_CONTEXT),
+            address: derive(ADDRESS_CONTEXT),
+            seal: derive(SEAL_CONTEXT),
+        };
         key.zeroize();
         signer
     }
@@ -169,6 +176,11 @@ impl Signer {
     /// compared in constant time, because [`blake3::Hash`] compares so.
     pub fn address_code(&self, address: &str) -> blake3::Hash {
         blake3::keyed_hash(&self.address, address.as_bytes())
+    }
+
+    /// The key with which nodes that share this one seal what they keep elsewhere.
+    pub fn seal_key(&self) -> Zeroizing<[u8; blake3::KEY_LEN]> {
+        self.seal.clone()
     }
 
     fn code(&self, signed: &str) -> blake3::Hash {

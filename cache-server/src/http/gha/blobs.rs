@@ -19,6 +19,7 @@ use super::blocks::{self, InvalidPut, MAX_LIST_LENGTH, Put};
 use super::entries::{self, on_disk};
 use super::grants::{self, BadAddress, Download, Errand, File, Upload};
 use super::times::http_date;
+use crate::disk::Patience;
 use crate::http::inflow::Inflow;
 use crate::http::range::part;
 use crate::http::reply::{self, Reply, ReplyBody};
@@ -171,7 +172,11 @@ async fn get(head: &Parts, download: &Download, around: Around<'_>) -> Result<Re
     let store = around.store;
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let wanted = part(header("x-ms-range").or_else(|| header("range")));
-    let found = store.counts.read(find_named(store, vec![download.name], wanted).await).ok_or(Fault::NotFound)?;
+    let mut patience = Patience::new(store.config.limits.read);
+    let found = store
+        .counts
+        .read(find_named(store, vec![download.name], wanted, &mut patience).await)
+        .ok_or(Fault::NotFound)?;
     let (info, range) = (Arc::clone(&found.info), found.range.clone());
     if range.is_empty() && wanted != Part::Whole {
         return Err(Fault::Range(info.length));

@@ -89,7 +89,8 @@ async fn newest(store: &Arc<Store>, space: &Space, prefix: &ObjectKey) -> Result
 /// The entry at this address, if there is one that can be read.
 pub(super) async fn look(store: &Arc<Store>, address: &Address) -> Result<Option<Kept>, TooSlow> {
     let name = address.name();
-    match find_named(store, vec![name], Part::Between(0, 0)).await {
+    let mut patience = Patience::new(store.config.limits.read);
+    match find_named(store, vec![name], Part::Between(0, 0), &mut patience).await {
         Ok(found) => Ok(Some(Kept {
             address: address.clone(),
             name,

@@ -1,0 +1,303 @@
+//! What has to go up yet: names on their way to the upstream, in the order in which they were stored, each once. A file
+//! keeps the list, so that neither a crash nor a restart forgets any; its records are checksummed, and a torn one at the
+//! end is one that was never promised. When the list is full, the oldest name is dropped and counted: after a long
+//! separation the other nodes want what was built last.
+//!
+//! ```text
+//! record   what 1 (+ to go, - gone) · name 32 · size 8 · checksum 4
+//! ```
+//!
+//! Every method that changes the list writes to the file, and so blocks.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use hearth_model::Bytes;
+
+use crate::keys::ObjectName;
+
+const RECORD: usize = 1 + 32 + 8 + 4;
+const TO_GO: u8 = b'+';
+const GONE: u8 = b'-';
+/// The file is written anew when it holds this many records, and twice as many as there are names.
+const REWRITE: usize = 4096;
+
+/// How long the list may become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct QueueLimits {
+    pub(crate) objects: usize,
+    pub(crate) bytes: Bytes,
+}
+
+#[derive(Debug)]
+pub(crate) struct Queue {
+    path: PathBuf,
+    file: File,
+    /// Records in the file.
+    records: usize,
+    limits: QueueLimits,
+    /// In the order in which they came; those that have gone since are not in `sizes` under their number any more.
+    order: VecDeque<(u64, ObjectName)>,
+    sizes: HashMap<ObjectName, (u64, Bytes)>,
+    bytes: Bytes,
+    next: u64,
+}
+
+/// Names that were dropped because the list was full.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Dropped(pub(crate) u64);
+
+impl Queue {
+    pub(crate) fn open(path: &Path, limits: QueueLimits) -> io::Result<(Self, Dropped)> {
+        let mut bytes = Vec::new();
+        match File::open(path) {
+            Ok(mut file) => drop(file.read_to_end(&mut bytes)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let mut queue = Self {
+            path: path.to_owned(),
+            file,
+            records: 0,
+            limits,
+            order: VecDeque::new(),
+            sizes: HashMap::new(),
+            bytes: Bytes(0),
+            next: 0,
+        };
+        for record in bytes.as_chunks::<RECORD>().0 {
+            match decode(record) {
+                Some((TO_GO, name, size)) => queue.insert(name, size),
+                Some((GONE, name, _)) => drop(queue.take_out(name)),
+                // Damaged: an upload more or less, and never a wrong one.
+                _ => {}
+            }
+        }
+        let dropped = queue.shorten()?;
+        queue.rewrite()?;
+        Ok((queue, dropped))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sizes.len()
+    }
+
+    pub(crate) fn bytes(&self) -> Bytes {
+        self.bytes
+    }
+
+    /// The object has to go up. A name that is in the list keeps its place.
+    pub(crate) fn add(&mut self, name: ObjectName, size: Bytes) -> io::Result<Dropped> {
+        if self.sizes.contains_key(&name) {
+            return Ok(Dropped(0));
+        }
+        self.write(TO_GO, name, size)?;
+        self.insert(name, size);
+        self.shorten()
+    }
+
+    /// The object is up, or need not go any more.
+    pub(crate) fn done(&mut self, name: ObjectName) -> io::Result<()> {
+        let Some(size) = self.take_out(name) else { return Ok(()) };
+        self.write(GONE, name, size)
+    }
+
+    /// The first `most` names for which `free` is true.
+    pub(crate) fn first(&self, most: usize, free: impl Fn(ObjectName) -> bool) -> Vec<(ObjectName, Bytes)> {
+        let waiting = self.order.iter().filter_map(|(number, name)| {
+            let (current, size) = self.sizes.get(name)?;
+            (current == number).then_some((*name, *size))
+        });
+        waiting.filter(|(name, _)| free(*name)).take(most).collect()
+    }
+
+    fn insert(&mut self, name: ObjectName, size: Bytes) {
+        if self.sizes.contains_key(&name) {
+            return;
+        }
+        self.next += 1;
+        self.order.push_back((self.next, name));
+        self.sizes.insert(name, (self.next, size));
+        self.bytes = Bytes(self.bytes.0.saturating_add(size.0));
+    }
+
+    fn take_out(&mut self, name: ObjectName) -> Option<Bytes> {
+        let (_, size) = self.sizes.remove(&name)?;
+        self.bytes = self.bytes.saturating_sub(size);
+        while self.order.front().is_some_and(|(number, name)| self.sizes.get(name).is_none_or(|(n, _)| n != number)) {
+            self.order.pop_front();
+        }
+        // Names taken from the middle leave their place empty; not more of them than there are names.
+        if self.order.len() > 2 * self.sizes.len() + REWRITE {
+            let sizes = &self.sizes;
+            self.order.retain(|(number, name)| sizes.get(name).is_some_and(|(n, _)| n == number));
+        }
+        Some(size)
+    }
+
+    fn shorten(&mut self) -> io::Result<Dropped> {
+        let mut dropped = Dropped(0);
+        while self.sizes.len() > self.limits.objects || self.bytes > self.limits.bytes {
+            let Some((_, oldest)) = self.order.front().copied() else { break };
+            self.done(oldest)?;
+            dropped.0 += 1;
+        }
+        Ok(dropped)
+    }
+
+    fn write(&mut self, what: u8, name: ObjectName, size: Bytes) -> io::Result<()> {
+        self.file.write_all(&encode(what, name, size))?;
+        self.records += 1;
+        if self.records >= REWRITE.max(2 * self.sizes.len()) { self.rewrite() } else { Ok(()) }
+    }
+
+    /// Writes the list anew, without what has gone. The old file stays until the new one is whole.
+    fn rewrite(&mut self) -> io::Result<()> {
+        let mut bytes = Vec::with_capacity(self.sizes.len() * RECORD);
+        let names = self.first(usize::MAX, |_| true);
+        for (name, size) in &names {
+            bytes.extend_from_slice(&encode(TO_GO, *name, *size));
+        }
+        let new = self.path.with_extension("new");
+        fs::write(&new, &bytes)?;
+        File::open(&new)?.sync_data()?;
+        fs::rename(&new, &self.path)?;
+        self.file = OpenOptions::new().append(true).open(&self.path)?;
+        self.records = names.len();
+        Ok(())
+    }
+}
+
+fn encode(what: u8, name: ObjectName, size: Bytes) -> [u8; RECORD] {
+    let mut record = [0; RECORD];
+    record[0] = what;
+    record[1..33].copy_from_slice(name.as_bytes());
+    record[33..41].copy_from_slice(&size.0.to_le_bytes());
+    let sum = checksum(&record[..41]);
+    record[41..].copy_from_slice(&sum);
+    record
+}
+
+fn decode(record: &[u8; RECORD]) -> Option<(u8, ObjectName, Bytes)> {
+    let (covered, sum) = record.split_last_chunk::<4>()?;
+    if checksum(covered) != *sum {
+        return None;
+    }
+    let (rest, size) = covered.split_last_chunk::<8>()?;
+    let (what, name) = rest.split_first_chunk::<1>()?;
+    Some((what[0], ObjectName::from_bytes(name.try_into().ok()?), Bytes(u64::from_le_bytes(*size))))
+}
+
+fn checksum(bytes: &[u8]) -> [u8; 4] {
+    let mut short = [0; 4];
+    short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..4]);
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const LIMITS: QueueLimits = QueueLimits { objects: 1000, bytes: Bytes(1_000_000) };
+
+    fn name(n: u16) -> ObjectName {
+        let mut bytes = [0; 32];
+        bytes[..2].copy_from_slice(&n.to_le_bytes());
+        ObjectName::from_bytes(bytes)
+    }
+
+    fn open(dir: &TempDir, limits: QueueLimits) -> (Queue, Dropped) {
+        Queue::open(&dir.path().join("queue"), limits).unwrap()
+    }
+
+    fn names(queue: &Queue) -> Vec<ObjectName> {
+        queue.first(usize::MAX, |_| true).into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn the_list_survives_and_keeps_its_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut queue, _) = open(&dir, LIMITS);
+        for n in [3, 1, 2, 1] {
+            queue.add(name(n), Bytes(10)).unwrap();
+        }
+        queue.done(name(1)).unwrap();
+        queue.add(name(1), Bytes(10)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(names(&queue), [name(3), name(2), name(1)]);
+            assert_eq!((queue.len(), queue.bytes()), (3, Bytes(30)));
+            queue = open(&dir, LIMITS).0;
+        }
+        assert_eq!(queue.first(1, |n| n != name(3)), [(name(2), Bytes(10))]);
+    }
+
+    #[test]
+    fn a_full_list_drops_its_oldest_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut queue, _) = open(&dir, QueueLimits { objects: 3, bytes: Bytes(100) });
+        let dropped: u64 = (0..5).map(|n| queue.add(name(n), Bytes(10)).unwrap().0).sum();
+        assert_eq!((dropped, names(&queue)), (2, vec![name(2), name(3), name(4)]));
+        assert_eq!(queue.add(name(9), Bytes(85)).unwrap(), Dropped(2));
+        assert_eq!(names(&queue), [name(4), name(9)]);
+        let (queue, dropped) = open(&dir, QueueLimits { objects: 1, bytes: Bytes(100) });
+        assert_eq!((dropped, names(&queue)), (Dropped(1), vec![name(9)]));
+    }
+
+    #[test]
+    fn damage_costs_the_damaged_records_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut queue, _) = open(&dir, LIMITS);
+        for n in 0..4 {
+            queue.add(name(n), Bytes(1)).unwrap();
+        }
+        let path = dir.path().join("queue");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[RECORD + 5] ^= 1;
+        bytes.truncate(bytes.len() - 1);
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(names(&open(&dir, LIMITS).0), [name(0), name(2)]);
+    }
+
+    #[test]
+    fn the_file_does_not_grow_with_what_has_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut queue, _) = open(&dir, LIMITS);
+        for n in 0..u16::MAX {
+            queue.add(name(n), Bytes(1)).unwrap();
+            queue.done(name(n)).unwrap();
+        }
+        assert!(fs::metadata(dir.path().join("queue")).unwrap().len() <= (REWRITE * RECORD) as u64);
+        assert!(queue.order.len() <= REWRITE);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn it_is_a_list_of_names_without_repetition(steps in prop::collection::vec((0..3u8, 0..12u16), 0..80)) {
+            let dir = tempfile::tempdir().unwrap();
+            let (mut queue, _) = open(&dir, LIMITS);
+            let mut model: Vec<ObjectName> = Vec::new();
+            for (step, n) in steps {
+                match step {
+                    0 => {
+                        queue.add(name(n), Bytes(1)).unwrap();
+                        if !model.contains(&name(n)) { model.push(name(n)) }
+                    }
+                    1 => {
+                        queue.done(name(n)).unwrap();
+                        model.retain(|other| *other != name(n));
+                    }
+                    _ => queue = open(&dir, LIMITS).0,
+                }
+                prop_assert_eq!(&names(&queue), &model);
+                prop_assert_eq!(queue.bytes(), Bytes(model.len() as u64));
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The tier as its node sees it: what it is believed to be like, what it does not have, what has to go there.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hearth_model::Bytes;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::absent::Absent;
+use super::counts::TierCounts;
+use super::flights::Flights;
+use super::queue::{Queue, QueueLimits};
+use super::remote::{AnyRemote, Remote as _, RemoteError, connect};
+use super::{SealKey, UpstreamConfig, UpstreamError, UpstreamMode};
+use crate::access::Gate;
+use crate::breaker::{Breaker, Rules, Verdict};
+use crate::keys::ObjectName;
+
+/// Absences that are remembered.
+const MOST_ABSENT: usize = 100_000;
+/// How long an upstream that is tried again has for its answer.
+const TRIAL: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct Tier {
+    pub(super) remote: AnyRemote,
+    pub(super) seal: SealKey,
+    pub(super) gate: Arc<Gate>,
+    pub(super) config: UpstreamConfig,
+    pub(super) flights: Flights,
+    pub(super) reads: Arc<Semaphore>,
+    pub(super) writes: Arc<Semaphore>,
+    pub(crate) counts: TierCounts,
+    /// Rung when something has to go up, or may again.
+    pub(super) bell: Notify,
+    queue: Mutex<Queue>,
+    online: AtomicBool,
+    born: Instant,
+    breaker: Mutex<Breaker>,
+    absent: Mutex<Absent>,
+    /// Objects on their way to the disk.
+    landings: Mutex<JoinSet<()>>,
+}
+
+/// How the tier is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamStatus {
+    pub mode: UpstreamMode,
+    /// Whether it is being spared because it has failed.
+    pub spared: bool,
+    pub queued_objects: u64,
+    pub queued_bytes: Bytes,
+    pub hits: u64,
+    pub misses: u64,
+    pub failures: u64,
+    pub carried: u64,
+    pub dropped: u64,
+}
+
+impl Tier {
+    /// Reads the list of what has to go up. Blocks, and asks nothing of anybody.
+    pub(crate) fn open(
+        config: UpstreamConfig,
+        seal: SealKey,
+        gate: Arc<Gate>,
+        root: &Path,
+    ) -> Result<Self, UpstreamError> {
+        let remote = connect(&config.place)?;
+        let path = root.join("upstream.queue");
+        let limits = QueueLimits { objects: config.queue_objects, bytes: config.queue_bytes };
+        let opened = Queue::open(&path, limits);
+        let (queue, dropped) = opened.map_err(|cause| UpstreamError::Queue { path, cause })?;
+        let counts = TierCounts::default();
+        counts.dropped.add(dropped.0);
+        let rules = Rules { failures: config.breaker_failures, pause: config.breaker_pause };
+        Ok(Self {
+            remote,
+            seal,
+            gate,
+            flights: Flights::default(),
+            reads: Arc::new(Semaphore::new(config.calls)),
+            writes: Arc::new(Semaphore::new(config.calls)),
+            counts,
+            bell: Notify::new(),
+            queue: Mutex::new(queue),
+            online: AtomicBool::new(config.mode == UpstreamMode::Online),
+            born: Instant::now(),
+            breaker: Mutex::new(Breaker::new(rules)),
+            absent: Mutex::new(Absent::new(config.absent, MOST_ABSENT)),
+            landings: Mutex::default(),
+            config,
+        })
+    }
+
+    pub(crate) fn status(&self) -> UpstreamStatus {
+        let counts = &self.counts;
+        let (queued_objects, queued_bytes) = {
+            let queue = self.queue();
+            (queue.len() as u64, queue.bytes())
+        };
+        UpstreamStatus {
+            mode: self.mode(),
+            spared: !self.breaker().is_closed(),
+            queued_objects,
+            queued_bytes,
+            hits: counts.hits.get(),
+            misses: counts.misses.get(),
+            failures: counts.failures.get(),
+            carried: counts.carried.get(),
+            dropped: counts.dropped.get(),
+        }
+    }
+
+    pub(crate) fn mode(&self) -> UpstreamMode {
+        if self.online.load(Ordering::Relaxed) { UpstreamMode::Online } else { UpstreamMode::Offline }
+    }
+
+    pub(crate) fn set_mode(&self, mode: UpstreamMode) {
+        self.online.store(mode == UpstreamMode::Online, Ordering::Relaxed);
+        self.bell.notify_one();
+    }
+
+    /// Written down before the object is: a name that is not stored after all is one that is not found later. Blocks.
+    pub(crate) fn will_go_up(&self, name: ObjectName, size: Bytes) {
+        if size > self.config.max_object {
+            self.counts.too_large.one();
+            return;
+        }
+        let added = self.queue().add(name, size);
+        match added {
+            Ok(dropped) => self.counts.dropped.add(dropped.0),
+            Err(error) => {
+                self.counts.dropped.one();
+                warn!(error = %error, "cannot write down what has to go to the upstream");
+            }
+        }
+    }
+
+    /// The object is stored.
+    pub(crate) fn stored(&self, name: ObjectName) {
+        self.absent().forget(name);
+        self.bell.notify_one();
+    }
+
+    /// Whether a request of ours may go there. One that was found silent is tried by [`Tier::try_again`] and by no client.
+    pub(super) fn may_ask(&self) -> bool {
+        self.mode() == UpstreamMode::Online && self.breaker().is_closed()
+    }
+
+    /// Once the pause after a failure is over, asks for something that is not there: any answer will do.
+    pub(super) async fn try_again(&self) {
+        let is_due = self.mode() == UpstreamMode::Online
+            && !self.breaker().is_closed()
+            && self.breaker().ask(self.born.elapsed()) == Verdict::Ask;
+        if !is_due {
+            return;
+        }
+        match self.remote.get(ObjectName::from_bytes([0; 32]), TRIAL).await {
+            Ok(_) => self.succeeded(),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    pub(super) fn is_absent(&self, name: ObjectName) -> bool {
+        self.absent().knows(name, self.born.elapsed())
+    }
+
+    pub(super) fn found_absent(&self, name: ObjectName) {
+        self.absent().found(name, self.born.elapsed());
+    }
+
+    pub(super) fn succeeded(&self) {
+        self.breaker().succeeded();
+    }
+
+    pub(super) fn failed(&self, error: &RemoteError) {
+        let now = self.born.elapsed();
+        match error {
+            // It is well, and does not want this one.
+            RemoteError::Declined { .. } => self.breaker().succeeded(),
+            RemoteError::TooSlow => self.breaker().silent(now),
+            RemoteError::Failed { .. } => self.breaker().failed(now),
+        }
+    }
+
+    /// How long a pause of the breaker is worth waiting for before somebody looks again.
+    pub(super) fn pause(&self) -> Duration {
+        self.config.breaker_pause
+    }
+
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where landings are looked after. Those that are over are forgotten.
+    pub(super) fn landings(&self) -> MutexGuard<'_, JoinSet<()>> {
+        let mut landings = self.landings.lock().unwrap_or_else(PoisonError::into_inner);
+        while landings.try_join_next().is_some() {}
+        landings
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn absent(&self) -> MutexGuard<'_, Absent> {
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
