@@ -1,5 +1,5 @@
 //! How long things took to make: the time between a caller's miss of a key and his upload of it. For a compiler that is
-//! the compilation with its own queueing, as the job saw it: where more compilers run than there are cores, the sum over
+//! the compilation with its own queuing, as the job saw it: where more compilers run than there are cores, the sum over
 //! all units is more than the time on the clock. The answer's way back and the request's way here are in it; the
 //! upload's body is not.
 

@@ -81,7 +81,7 @@ async fn path_tricks_are_misses_and_store_nothing() {
 async fn plain_clients_store_find_and_remove_under_any_path() {
     let world = World::new().await;
     let (token, stranger) = (trusted(), pull_request(7));
-    for path in ["ac/0123", "ccache/ab/cdef", "gradle/with%20blank", "caf%C3%A9", &"a".repeat(1024)] {
+    for path in ["ac/0123", "ccache/ab/cdef", "gradle/with%20blank", "pi%C3%B1ata", &"a".repeat(1024)] {
         assert_eq!(world.put(path, &token, path.as_bytes()).await, 201, "{path:.40}");
         world.get(path, &token).await.is(path.as_bytes(), path);
         assert_eq!(world.send("DELETE", path, &stranger, Vec::new()).await.status, 404, "{path:.40}");
