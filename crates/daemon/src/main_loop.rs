@@ -21,8 +21,10 @@ pub async fn run(tasks: &Tasks, manager: &ServiceManager, watchdog: Option<Watch
         manager.stopping();
         std::future::pending().await
     };
-    // The first two never come back; what they were waiting for matters to nobody after the end.
+    // The first two never come back; what they were waiting for matters to nobody after the end. In this order, so that
+    // the manager is told even where the tasks end at the very moment of the stop.
     tokio::select! {
+        biased;
         finish = feeding => finish,
         finish = telling => finish,
         finish = tasks.finish(deadline) => finish,
