@@ -210,7 +210,7 @@ async fn rounds(count: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "mounting the disk again fails now and then, and an object that a sync had passed was lost twice: not understood yet"]
+#[ignore = "the disk cannot always be mounted again, and twice a synced object was lost: not understood"]
 async fn a_power_cut_serves_no_wrong_byte_and_loses_what_was_not_promised() {
     rounds(10).await;
 }
