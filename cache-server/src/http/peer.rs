@@ -16,8 +16,8 @@ use crate::disk::Patience;
 use crate::keys::ObjectName;
 use crate::reads::{Found, Part, find_named};
 use crate::store::Store;
-use crate::uploads::{Failure, Offer, Upload};
-use crate::upstream::{Head, Opener, SealKey, Unsealed, record_of};
+use crate::uploads::{Failure, Upload};
+use crate::upstream::{Opener, SealKey, Unsealed, record_of};
 
 /// Names of one page.
 const MOST: usize = 10_000;
@@ -151,12 +151,10 @@ async fn take_in(
     if head.is_revoked(gate) {
         return Err(Unkept::Forbidden);
     }
-    let Head { address, length, writer, attributes, cost_ms, .. } = head;
-    if !caller.exchanges(&address.space.realm) {
+    if !caller.exchanges(&head.address.space.realm) {
         return Err(Unkept::Forbidden);
     }
-    let offer = Offer { address, length: Some(length), writer, attributes, cost_ms };
-    let mut upload = Upload::begin(store, offer).await?;
+    let mut upload = Upload::begin(store, head.into_offer()).await?;
     loop {
         while let Some(piece) = opener.next()? {
             upload.write(piece).await?;

@@ -19,7 +19,7 @@ use crate::disk::{Patience, TooSlow};
 use crate::keys::ObjectName;
 use crate::reads::{Broken, Found, FoundBody, Nothing, Part, find_named};
 use crate::store::{Info, Store};
-use crate::uploads::{Offer, Upload};
+use crate::uploads::Upload;
 
 /// Pieces between the upstream and the client.
 const PIECES_IN_FLIGHT: usize = 8;
@@ -195,15 +195,8 @@ impl Tier {
     async fn take_in(&self, store: &Arc<Store>, begun: Begun, client: mpsc::Sender<Bytes>) {
         let Begun { head, first, mut opener, mut pieces, flight, permit } = begun;
         let name = head.address.name();
-        let offer = Offer {
-            address: head.address,
-            length: Some(head.length),
-            writer: head.writer,
-            attributes: head.attributes,
-            cost_ms: head.cost_ms,
-        };
         // Without room for it here, the client gets it all the same.
-        let mut upload = Upload::begin(store, offer).await.ok();
+        let mut upload = Upload::begin(store, head.into_offer()).await.ok();
         let mut next = Some(first);
         let mut is_first = true;
         loop {

@@ -22,7 +22,7 @@ pub(crate) use record::record_of;
 pub(crate) use remote::connect;
 pub use remote::{RemoteError, UpstreamError};
 pub(crate) use seal_key::SealKey;
-pub(crate) use sealed::{Broken as Unsealed, Head, Opener};
+pub(crate) use sealed::{Broken as Unsealed, Opener};
 pub(crate) use tier::Tier;
 pub use tier::UpstreamStatus;
 pub(crate) use warm::warm;

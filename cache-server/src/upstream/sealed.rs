@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::SealKey;
 use crate::access::Gate;
 use crate::keys::{Address, ObjectKey, ObjectName, Space};
+use crate::uploads::Offer;
 
 const MAGIC: &[u8; 8] = b"hearthr1";
 const CODE: usize = 16;
@@ -41,6 +42,12 @@ impl Head {
     /// Whether a revocation here is about it.
     pub(crate) fn is_revoked(&self, gate: &Gate) -> bool {
         gate.condemns(&self.address.space, self.writer, self.stored_at)
+    }
+
+    /// What has to be said to store it here.
+    pub(crate) fn into_offer(self) -> Offer {
+        let Self { address, length, writer, cost_ms, attributes, .. } = self;
+        Offer { address, length: Some(length), writer, attributes, cost_ms }
     }
 }
 

@@ -14,7 +14,7 @@ use super::{SealKey, UpstreamError};
 use crate::access::Gate;
 use crate::keys::ObjectName;
 use crate::store::Store;
-use crate::uploads::{Failure, Offer, Upload};
+use crate::uploads::{Failure, Upload};
 
 /// Names of one page.
 const PAGE: usize = 1000;
@@ -101,14 +101,7 @@ async fn bring(store: &Arc<Store>, seal: &SealKey, gate: &Gate, remote: &AnyRemo
             return Err(NotBrought::Other);
         }
         let length = head.length;
-        let offer = Offer {
-            address: head.address,
-            length: Some(length),
-            writer: head.writer,
-            attributes: head.attributes,
-            cost_ms: head.cost_ms,
-        };
-        let mut upload = Upload::begin(store, offer).await?;
+        let mut upload = Upload::begin(store, head.into_offer()).await?;
         upload.write(first).await?;
         while let Some(piece) = piece(&mut opener, &mut pieces).await? {
             upload.write(piece).await?;

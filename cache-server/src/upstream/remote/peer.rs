@@ -10,6 +10,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::time::timeout;
 
 use super::{Pieces, Remote, RemoteError};
+use crate::far::is_considered;
 use crate::keys::ObjectName;
 use crate::secret::Secret;
 
@@ -61,9 +62,7 @@ fn lost(cause: reqwest::Error) -> RemoteError {
 /// A healthy node's no is final; everything else may be better the next time.
 fn refusal(answer: &Response) -> RemoteError {
     let status = answer.status();
-    let considered = status == StatusCode::INSUFFICIENT_STORAGE
-        || (status.is_client_error() && !matches!(status.as_u16(), 408 | 429));
-    if considered {
+    if is_considered(status) {
         RemoteError::Declined { status: status.as_u16() }
     } else {
         RemoteError::failed(format!("it answered {status}"))
