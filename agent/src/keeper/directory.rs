@@ -1,13 +1,13 @@
 //! The job's own part of the slot, new for every runner: nothing that one job left in its workspace, its home or its
 //! temporary files reaches the next one.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use hearth_host::tree;
-use hearth_model::ExecutionId;
+use hearth_host::{files, tree};
+use hearth_model::{Bytes, ExecutionId};
 
 use super::ownership::Ownership;
 use crate::slots;
@@ -22,6 +22,11 @@ const RUNNER: &str = "runner";
 pub(super) const CARGO: &str = "home/.cargo";
 /// Where the runner program works, below its root.
 pub const WORK: &str = "_work";
+
+/// Room that is kept from the job, beside its part of the slot.
+const RESERVE: &str = "reserve";
+/// Many times what the end of a job takes in the books.
+const RESERVED: Bytes = Bytes::mib(1);
 
 /// Throws away what the previous job left in `job` and in `kept`, and makes both anew. What is thrown away is removed
 /// later, off everybody's path.
@@ -56,6 +61,15 @@ pub(super) fn renew(job: &Path, kept: &Path, trash: &Path, execution: ExecutionI
     Ok(())
 }
 
+/// Keeps room for the books on a disk that the job, or somebody else, fills. [`clear`] gives it back.
+pub(super) fn reserve(slot: &Path) -> io::Result<()> {
+    let path = slot.join(RESERVE);
+    if path.metadata().is_ok_and(|there| there.len() == RESERVED.0) {
+        return Ok(());
+    }
+    files::allocate(&File::create(path)?, RESERVED.0)
+}
+
 /// Whether what a job has built is still wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuildDirectory {
@@ -63,9 +77,13 @@ pub enum BuildDirectory {
     Unwanted,
 }
 
-/// Removes at once what an ended job left in its slot: for a disk without room, where throwing away and removing later
+/// Removes at once what an ended job left in its slot, and the reserve: for a disk without room, where throwing away and removing later
 /// is no help. The runner program's own root stays, but for where it worked.
 pub fn clear(slot: &Path, build: BuildDirectory) -> io::Result<()> {
+    match fs::remove_file(slot.join(RESERVE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let job = slots::job_directory(slot);
     for entry in fs::read_dir(&job)? {
         let entry = entry?;
@@ -134,7 +152,10 @@ mod tests {
             fs::write(path, "").unwrap();
         }
         let there = |paths: &[std::path::PathBuf]| paths.iter().filter(|path| path.exists()).count();
+        reserve(dir.path()).unwrap();
+        assert!(dir.path().join(RESERVE).exists());
         clear(dir.path(), BuildDirectory::Wanted).unwrap();
+        assert!(!dir.path().join(RESERVE).exists());
         assert_eq!((there(&left), left[3].exists(), there(&stays)), (1, true, 2));
         clear(dir.path(), BuildDirectory::Unwanted).unwrap();
         assert_eq!((there(&left), there(&stays)), (0, 2));

@@ -11,7 +11,7 @@ use hearth_model::{Clock, Event, Forge, JobFacts, Outcome, Ref, RunFacts, UsageR
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::directory::{BuildDirectory, clear};
+use super::directory::{BuildDirectory, clear, reserve};
 use super::group::{Group, told_apart_from_no_memory, usage};
 use super::job::Job;
 use super::outcome::{outcome, without_a_job};
@@ -144,6 +144,9 @@ impl Keeper {
 
     /// Puts the job into the books. The second result is what the hook hears when they cannot take it.
     async fn begin(&mut self, facts: JobFacts) -> Result<Result<(), String>, KeepError> {
+        if let Err(error) = reserve(&self.written.slot) {
+            tracing::warn!("no room can be kept for the end of the job's record: {error}");
+        }
         match Job::begin(&self.setting, facts, self.owner.clone(), self.ownership, &mut self.supervisor).await {
             Ok(job) => {
                 self.job = Some(job);
@@ -271,7 +274,7 @@ impl Keeper {
     }
 }
 
-/// On a full disk what the job leaves goes before the books are written, so that they have room.
+/// On a full disk what the job leaves goes before the books are written, and the reserve, so that they have room.
 fn make_room(slot: &Path, outcome: Outcome) {
     if lack_of_room(slot).is_none() {
         return;

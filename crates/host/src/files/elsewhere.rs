@@ -10,6 +10,10 @@ pub(super) fn read_cached_at(_: &File, _: usize, _: u64) -> io::Result<Ready> {
     Ok(Ready::WouldWait)
 }
 
+pub(super) fn allocate(file: &File, length: u64) -> io::Result<()> {
+    super::fill(file, length)
+}
+
 pub(super) fn punch(_: &File, _: u64, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

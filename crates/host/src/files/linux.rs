@@ -38,6 +38,13 @@ pub(super) fn read_cached_at(file: &File, length: usize, offset: u64) -> io::Res
     Ok(Ready::Here(bytes))
 }
 
+pub(super) fn allocate(file: &File, length: u64) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::empty(), 0, length) {
+        Err(Errno::OPNOTSUPP) => super::fill(file, length),
+        other => Ok(other?),
+    }
+}
+
 pub(super) fn punch(file: &File, offset: u64, length: u64) -> io::Result<()> {
     match fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, length) {
         Err(Errno::OPNOTSUPP) => Err(io::ErrorKind::Unsupported.into()),

@@ -2,7 +2,7 @@
 //! many buffers at once, and holes that give their room back. Nothing here moves a file's own position.
 
 use std::fs::File;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 
@@ -68,6 +68,16 @@ pub fn write_all_at(file: &File, buffers: &mut [IoSlice<'_>], offset: u64) -> io
     Ok(())
 }
 
+/// Makes an empty file take this much room, so that it can be given back later by removing the file.
+pub fn allocate(file: &File, length: u64) -> io::Result<()> {
+    platform::allocate(file, length)
+}
+
+/// Takes room by writing, where the system has no call for it.
+fn fill(file: &File, length: u64) -> io::Result<()> {
+    io::copy(&mut io::repeat(0x5A).take(length), &mut &*file).map(drop)
+}
+
 /// The room that the file takes on its disk. Holes and what was never written take none.
 pub fn room_taken(file: &File) -> io::Result<u64> {
     let metadata = file.metadata()?;
@@ -126,6 +136,15 @@ mod tests {
         buffers.insert(7, IoSlice::new(b""));
         write_all_at(&file, &mut buffers, 10).unwrap();
         assert_eq!(read_at(&file, 15_000, 10).unwrap(), parts.concat());
+    }
+
+    #[test]
+    fn what_is_allocated_takes_room() {
+        for allocate in [allocate, fill] {
+            let file = file(b"");
+            allocate(&file, 20 * BLOCK).unwrap();
+            assert_eq!(room_taken(&file).unwrap(), 20 * BLOCK);
+        }
     }
 
     #[test]
