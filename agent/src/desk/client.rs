@@ -219,10 +219,18 @@ pub async fn show(places: &Places) -> Result<BoardState, DeskError> {
     }
 }
 
-/// Tells the daemon to take no more jobs, and waits until no runner is left. That has no end of its own: whoever asks
-/// drops it when they have waited long enough, and what was begun goes on.
+/// Tells the daemon to take no more jobs. From its answer on none is taken.
 pub async fn drain(places: &Places) -> Result<(), DeskError> {
-    match ask_within(places, &What::Drain, Duration::MAX).await? {
+    match ask(places, &What::Drain).await? {
+        Answer::Noted => Ok(()),
+        _ => Err(DeskError::Confused),
+    }
+}
+
+/// Waits until a drained daemon has no runner left. That has no end of its own: whoever asks drops it when they have
+/// waited long enough.
+pub async fn drained(places: &Places) -> Result<(), DeskError> {
+    match ask_within(places, &What::AwaitDrained, Duration::MAX).await? {
         Answer::Drained => Ok(()),
         _ => Err(DeskError::Confused),
     }

@@ -6,5 +6,5 @@ mod client;
 mod protocol;
 mod server;
 
-pub use client::{BackendError, Desk, DeskError, NodeAccess, drain, show};
+pub use client::{BackendError, Desk, DeskError, NodeAccess, drain, drained, show};
 pub use server::{DeskServer, ServerError};

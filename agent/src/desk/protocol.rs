@@ -35,8 +35,10 @@ pub(super) enum What {
     Finish(Box<Finish>),
     /// How the daemon stands to the places that it serves.
     Show,
-    /// Take no jobs any more; answered when no runner is left.
+    /// Take no jobs any more; noted when none is taken.
     Drain,
+    /// Answered when no runner is left after that.
+    AwaitDrained,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

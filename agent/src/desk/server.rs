@@ -114,6 +114,10 @@ impl DeskServer {
             // Whoever asked may leave; what was begun goes on.
             What::Drain => {
                 self.board.drain().await;
+                Answer::Noted
+            }
+            What::AwaitDrained => {
+                self.board.drained().await;
                 Answer::Drained
             }
             question => {
@@ -134,7 +138,7 @@ impl DeskServer {
         let (execution, repository, number) = match question {
             What::Begin(intent) => (intent.execution, &intent.facts.repository, intent.facts.run.repository_id),
             What::Finish(finish) => (finish.begun.execution, &finish.begun.repository, finish.begun.repository_id),
-            What::Lease(_) | What::Started(_) | What::Beat { .. } | What::Show | What::Drain => return,
+            _ => return,
         };
         self.board.settle(&self.app.heard, execution, repository, number).await;
     }
@@ -153,7 +157,9 @@ impl DeskServer {
                 self.upkeep.notify_one();
                 Answer::Finished(Box::new(receipt))
             }),
-            What::Show | What::Drain => return Answer::Failed { why: "the board answers this".to_owned() },
+            What::Show | What::Drain | What::AwaitDrained => {
+                return Answer::Failed { why: "the board answers this".to_owned() };
+            }
         };
         done.unwrap_or_else(|error| Answer::Failed { why: chain(&error) })
     }

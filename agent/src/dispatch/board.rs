@@ -38,8 +38,10 @@ pub(super) enum Event {
         place: usize,
         why: String,
     },
-    /// Take no jobs any more; answered when no runner is left.
-    Drain {
+    /// Take no jobs any more.
+    Drain,
+    /// Answered when no slot holds a runner.
+    AwaitDrained {
         done: oneshot::Sender<()>,
     },
 }
@@ -151,11 +153,11 @@ impl<R: Registrar, K: Runners> Board<R, K> {
                 (served.wanted, served.unheard) = (count, None);
             }
             Event::Unheard { place, why } => self.places[place].unheard = Some(why),
-            Event::Drain { done } => {
+            Event::Drain => {
                 self.is_draining = true;
-                self.drains.push(done);
                 self.stop_idle.send_replace(true);
             }
+            Event::AwaitDrained { done } => self.drains.push(done),
         }
     }
 

@@ -140,10 +140,19 @@ impl Control {
         }
     }
 
-    /// Takes no more jobs; comes back when no runner is left.
+    /// Takes no more jobs; comes back when no slot can be given to one any more.
     pub async fn drain(&self) {
+        if self.tell.send(Event::Drain).await.is_ok() {
+            let mut published = self.published.clone();
+            // A board that has gone takes none.
+            drop(published.wait_for(|published| published.is_draining).await);
+        }
+    }
+
+    /// Comes back when no runner is left of those that were there when the board was drained.
+    pub async fn drained(&self) {
         let (done, drained) = oneshot::channel();
-        if self.tell.send(Event::Drain { done }).await.is_ok() {
+        if self.tell.send(Event::AwaitDrained { done }).await.is_ok() {
             let _gone_is_drained = drained.await;
         }
     }

@@ -272,7 +272,9 @@ async fn ten_thousand_jobs_leave_nothing_behind_in_memory() {
         resident.push(processes::resident_memory().unwrap().0);
     }
     println!("resident after {WARM_UP} and {JOBS} jobs: {resident:?} bytes");
-    Control::new(tell, published, Vec::new()).drain().await;
+    let control = Control::new(tell, published, Vec::new());
+    control.drain().await;
+    control.drained().await;
     stop.signal(15);
     while tasks.join_next().await.is_some() {}
 

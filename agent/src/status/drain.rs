@@ -44,8 +44,9 @@ pub async fn drain(args: &DrainArgs, settings: &Settings, tell: &mut impl Write)
     signals::on_stop_signals(on_signal).map_err(DrainError::Signals)?;
 
     let mut say = |line: &str| drop(writeln!(tell, "hearth: {line}"));
+    desk::drain(&places).await.map_err(DrainError::Gone)?;
     say("no more jobs are taken");
-    let drained = desk::drain(&places);
+    let drained = desk::drained(&places);
     let deadline = sleep(args.deadline.to_duration());
     tokio::pin!(drained, deadline);
     let mut said = Vec::new();

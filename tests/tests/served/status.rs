@@ -186,6 +186,11 @@ fn a_drain_waits_for_the_job_and_takes_no_other() {
     served.up();
     let held = Held::offer(&served);
     told(&served, &["drain", "--deadline", "1ms"]).expect_code(124).expect_said(&["not drained", "restart the daemon"]);
+    assert_eq!(
+        json(&told(&served, &["status", "--json"]))["is_draining"],
+        true,
+        "a drain has begun whoever waits for it"
+    );
 
     let (interrupted, _lines) = served.world.hearth().arg("drain").start_told();
     until("the runner that is left", || interrupted.stderr().contains("waiting for runner"));
