@@ -141,13 +141,15 @@ impl Store {
         source: Source,
     ) -> Step<Option<Opened>> {
         for name in names {
-            let Some(entry) = self.book.index.get(*name) else { continue };
-            match self.open_record(&entry, &wanted, source) {
-                Ok(Step::Done(opened)) => return Step::Done(Some(opened)),
-                Ok(Step::WouldWait) => return Step::WouldWait,
-                // To remove it takes writing.
-                Err(_) if source == Source::Memory => return Step::WouldWait,
-                Err(error) => self.unreadable(&entry, &error),
+            let mut entry = self.book.index.get(*name);
+            while let Some(known) = entry {
+                match self.open_record(&known, &wanted, source) {
+                    Ok(Step::Done(opened)) => return Step::Done(Some(opened)),
+                    Ok(Step::WouldWait) => return Step::WouldWait,
+                    // To remove it takes writing.
+                    Err(_) if source == Source::Memory => return Step::WouldWait,
+                    Err(error) => entry = self.unreadable(&known, &error),
+                }
             }
         }
         Step::Done(None)
@@ -178,14 +180,15 @@ impl Store {
         Ok(Step::Done(Opened { info, range, reader, first }))
     }
 
-    /// A damaged object is removed, so that the next build stores a good one. Blocks.
-    pub(crate) fn unreadable(&self, entry: &Entry, error: &ReadError) {
+    /// A damaged object is removed, so that the next build stores a good one. One that was moved, or stored anew, while
+    /// it was read is not damaged: it is given as it lies now. Blocks.
+    pub(crate) fn unreadable(&self, entry: &Entry, error: &ReadError) -> Option<Entry> {
         let name = entry.name();
         let object = name.to_hex();
         self.book.learn_from_others();
-        if self.book.index.get(name).is_none_or(|now| now.place() != entry.place()) {
-            // Removed or moved while it was read, which is no damage.
-            return;
+        let now = self.book.index.get(name)?;
+        if now.place() != entry.place() {
+            return Some(now);
         }
         match error {
             ReadError::Damaged(_) => {
@@ -197,6 +200,7 @@ impl Store {
             ReadError::Gone => warn!("the cache directory is not there"),
             ReadError::Io(cause) => warn!(cache.object = %object, error = %cause, "cannot read an object"),
         }
+        None
     }
 
     /// Removes an object for good; says whether there was one. Blocks.

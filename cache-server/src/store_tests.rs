@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use hearth_model::Bytes;
 use proptest::prelude::*;
+use tokio::task::JoinSet;
 
 use crate::appender::Filed;
 use crate::keys::Address;
@@ -184,4 +187,33 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(follow(steps));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_reads_while_records_are_moved_misses_nothing() {
+    const OBJECTS: u64 = 60;
+    let address = |n: u64| plain(0, &format!("moved/{n}"));
+    let shed = Arc::new(Shed::with(|config| config.memory = Bytes(0)).await);
+    for n in 0..OBJECTS {
+        shed.put(&address(n), &body(n, 700_000)).await.unwrap();
+    }
+    let done = Arc::new(AtomicBool::new(false));
+    let mut readers = JoinSet::new();
+    for reader in 0..4 {
+        let (shed, done) = (Arc::clone(&shed), Arc::clone(&done));
+        readers.spawn(async move {
+            let mut n = reader;
+            while !done.load(Ordering::Relaxed) {
+                n = (n + 7) % OBJECTS;
+                assert!(shed.get(&address(n), Part::Whole).await == Some(body(n, 700_000)), "{n} was missed");
+            }
+        });
+    }
+    let slots = shed.store.book.shelf.slots();
+    for _ in 0..10 {
+        compact(&shed.store, Pace::Urgent, |_| true).await;
+    }
+    assert!(shed.store.book.shelf.slots() > slots + 10, "little was moved");
+    done.store(true, Ordering::Relaxed);
+    readers.join_all().await;
 }

@@ -105,8 +105,10 @@ impl Draft {
     /// Whether a good object has the name. A damaged one is removed, or these bytes would be compared with nothing. Blocks.
     fn is_taken(store: &Store, name: ObjectName) -> bool {
         let Some(entry) = store.book.index.get(name) else { return false };
-        let read = store.book.read_proof(&entry);
-        read.inspect_err(|error| store.unreadable(&entry, error)).is_ok()
+        match store.book.read_proof(&entry) {
+            Ok(_) => true,
+            Err(error) => store.unreadable(&entry, &error).is_some(),
+        }
     }
 
     /// Blocks, unless the object is small.
