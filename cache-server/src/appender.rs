@@ -272,25 +272,27 @@ impl<'a> Writing<'a> {
         if records.is_empty() && facts.is_empty() {
             return;
         }
+        let mut written = self.write(&records);
         for entering in &records {
             self.book.touched(&entering.room.segment);
         }
-        let mut written = self.write(&records);
         if written.is_ok() || told {
             let logged = if told { self.book.logs.append_surely(&facts) } else { self.book.logs.append(&facts) };
             written = written.and(logged);
         }
         if written.is_ok() && self.book.durability == Durability::Every {
-            written = self.book.sync_segments().and_then(|()| self.book.logs.sync());
+            written = self.book.sync();
         }
         self.book.written();
         if let Err(error) = written {
             return self.fail(records, &error);
         }
-        for Entering { added, room, from, answer, .. } in records {
-            let filed = self.publish(&added.added, &room, from);
+        let filed: Vec<_> =
+            records.iter().map(|entering| self.publish(&entering.added.added, &entering.room, entering.from)).collect();
+        self.book.logs.settle();
+        for (entering, filed) in records.into_iter().zip(filed) {
             // Whoever asked may be gone; the object is not.
-            let _ = answer.send(Ok(filed));
+            let _ = entering.answer.send(Ok(filed));
         }
     }
 

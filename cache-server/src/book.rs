@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use hearth_host::lock::FileLock;
 use hearth_model::{Bytes, WriterId};
@@ -34,8 +35,9 @@ pub(crate) struct Book {
     pub(crate) durability: Durability,
     /// Rung when something was written that is not synced.
     pub(crate) unsynced: Notify,
-    /// Segments that have been written to since the last sync.
-    dirty: Mutex<HashMap<u32, Arc<Segment>>>,
+    unsaved: Mutex<Unsaved>,
+    /// Held during a sync: whoever comes meanwhile may count on what they wrote only after it.
+    syncing: Mutex<()>,
     /// Removals of records that no log has told of yet: logs are read in any order.
     removed: Mutex<HashSet<Site>>,
     /// Nobody else writes to the directory.
@@ -44,6 +46,16 @@ pub(crate) struct Book {
     root: PathBuf,
     /// How much of the file system is left to others.
     free_reserve: Bytes,
+}
+
+/// What was written and has not surely reached the disk.
+#[derive(Debug, Default)]
+struct Unsaved {
+    segments: HashMap<u32, Arc<Segment>>,
+    /// Since when there is any.
+    since: Option<Instant>,
+    /// The same of what is being synced.
+    syncing_since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -86,7 +98,8 @@ impl Book {
             logs: Logs::open(logs.clone(), owner).map_err(at(&logs))?,
             durability: config.durability,
             unsynced: Notify::new(),
-            dirty: Mutex::default(),
+            unsaved: Mutex::default(),
+            syncing: Mutex::default(),
             removed: Mutex::default(),
             alone: AtomicBool::new(alone),
             locks: Locks { _house: house, writers: Mutex::new(writers), path: lock_path },
@@ -142,7 +155,7 @@ impl Book {
         }
     }
 
-    fn learn(&self, fact: Fact) {
+    pub(crate) fn learn(&self, fact: Fact) {
         match fact {
             Fact::Added(added) => self.learn_of(&added),
             Fact::Removed { site, name } => self.learn_of_removal(site, name),
@@ -276,7 +289,7 @@ impl Book {
         let Some(segment) = self.shelf.get(place.slot) else { return };
         segment.lose(place.layout.size());
         let result = if self.is_alone() && segment.is_spent() {
-            self.shelf.remove(&segment)
+            self.remove_segment(&segment)
         } else {
             self.shelf.bury(&segment, u64::from(place.offset), place.layout.size())
         };
@@ -287,9 +300,25 @@ impl Book {
         }
     }
 
-    /// A segment was written to.
+    /// Removes a segment that has no live record. Blocks.
+    pub(crate) fn remove_segment(&self, segment: &Segment) -> io::Result<()> {
+        lock(&self.unsaved).segments.remove(&segment.slot);
+        self.shelf.remove(segment)
+    }
+
+    /// These bytes are in their segment, as far as the system knows. To be said after they were written: a sync that began
+    /// before may have missed them.
     pub(crate) fn touched(&self, segment: &Arc<Segment>) {
-        lock(&self.dirty).insert(segment.slot, Arc::clone(segment));
+        let mut unsaved = lock(&self.unsaved);
+        unsaved.segments.insert(segment.slot, Arc::clone(segment));
+        unsaved.since.get_or_insert_with(Instant::now);
+    }
+
+    /// For how long something that was stored has been waiting to reach the disk.
+    pub(crate) fn unsynced_for(&self) -> Option<Duration> {
+        let unsaved = lock(&self.unsaved);
+        let since = unsaved.syncing_since.or(unsaved.since).filter(|_| self.durability != Durability::None);
+        since.map(|since| since.elapsed())
     }
 
     /// Something was written.
@@ -306,22 +335,33 @@ impl Book {
         }
     }
 
-    /// Has all bytes that were written reach the disk. Blocks.
-    pub(crate) fn sync_segments(&self) -> io::Result<()> {
-        let dirty = std::mem::take(&mut *lock(&self.dirty));
-        for segment in dirty.into_values() {
-            match self.shelf.file(&segment).and_then(|file| file.sync_data()) {
+    /// Has everything that was written reach the disk: first the bytes, then the log that tells of them. Blocks.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        let _one_at_a_time = lock(&self.syncing);
+        let segments = {
+            let mut unsaved = lock(&self.unsaved);
+            unsaved.syncing_since = unsaved.since.take();
+            std::mem::take(&mut unsaved.segments)
+        };
+        let synced = self.sync_segments(&segments).and_then(|()| self.logs.sync());
+        let mut unsaved = lock(&self.unsaved);
+        let since = unsaved.syncing_since.take();
+        if synced.is_err() {
+            // Somebody will try again.
+            unsaved.segments.extend(segments);
+            unsaved.since = since.or(unsaved.since);
+        }
+        synced
+    }
+
+    fn sync_segments(&self, segments: &HashMap<u32, Arc<Segment>>) -> io::Result<()> {
+        for segment in segments.values() {
+            match self.shelf.file(segment).and_then(|file| file.sync_data()) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        Ok(())
-    }
-
-    /// Has everything that was written reach the disk. Blocks.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        self.sync_segments()?;
-        self.logs.sync()
+        self.shelf.sync_names()
     }
 }
 

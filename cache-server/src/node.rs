@@ -2,6 +2,7 @@
 //! may do what: every object request needs a token that is good now, or claims that its caller vouches for.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hearth_model::{Bytes, Clock, Millis, Timestamp, WriterId};
 use hearth_trust::{Claims, Signer};
@@ -90,6 +91,8 @@ pub struct NodeStatus {
     pub refused: u64,
     pub evicted: u64,
     pub corrupt: u64,
+    /// For how long the oldest of what was stored has been waiting to reach the disk. Nothing waits where nothing is synced.
+    pub unsynced_for: Option<Duration>,
     /// Compile time of what was read instead of compiled, as its writers took for it.
     pub saved: Millis,
 }
@@ -198,6 +201,7 @@ impl Node {
             refused: counts.refused.get(),
             evicted: counts.evicted.get(),
             corrupt: counts.corrupt.get(),
+            unsynced_for: store.book.unsynced_for(),
             saved: Millis(store.savings.saved_ms.get()),
         }
     }

@@ -32,7 +32,11 @@ struct Own {
     /// Held as long as we write to it, so that others know.
     lock: FileLock,
     end: u64,
+    /// What is before is in the index too, or was.
+    settled: u64,
     unwritten: Vec<u8>,
+    /// Whether the name of the file has reached the disk.
+    named: bool,
 }
 
 /// How far a log was read.
@@ -59,7 +63,7 @@ impl Logs {
         let path = dir.join(file_name(owner));
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
         let lock = FileLock::try_exclusive(&path)?.ok_or(io::ErrorKind::WouldBlock)?;
-        let own = Mutex::new(Own { file, lock, end: 0, unwritten: Vec::new() });
+        let own = Mutex::new(Own { file, lock, end: 0, settled: 0, unwritten: Vec::new(), named: false });
         Ok(Self { dir, owner, own, others: Mutex::default() })
     }
 
@@ -81,7 +85,8 @@ impl Logs {
                 others.insert(owner, tail);
             }
             if let Some(tail) = others.get_mut(&owner) {
-                tail.read(&mut read, &mut visit)?;
+                let end = tail.file.metadata()?.len();
+                tail.read(end, &mut read, &mut visit)?;
             }
         }
         Ok(read)
@@ -95,8 +100,8 @@ impl Logs {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 file => file?,
             };
-            let mut tail = Tail { file, inode: 0, at: 0, records: Records::default() };
-            tail.read(&mut read, &mut visit)?;
+            let end = file.metadata()?.len();
+            Tail::of(file).read(end, &mut read, &mut visit)?;
         }
         Ok(read)
     }
@@ -128,10 +133,24 @@ impl Logs {
         written
     }
 
+    /// All facts that were appended are in the index.
+    pub(crate) fn settle(&self) {
+        let mut own = self.own();
+        own.settled = own.end;
+    }
+
     /// Has what we have written reach the disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        let file = self.own().file.try_clone()?;
-        file.sync_data()
+        let (file, named) = {
+            let own = self.own();
+            (own.file.try_clone()?, own.named)
+        };
+        file.sync_data()?;
+        if !named {
+            File::open(&self.dir)?.sync_all()?;
+            self.own().named = true;
+        }
+        Ok(())
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -144,9 +163,10 @@ impl Logs {
         list(&self.dir).map_or(0, |all| all.len())
     }
 
-    /// Writes one log that holds what `fold` makes of all logs of writers that are no more, and of our own; then removes
-    /// those. What we append meanwhile is in it too. Returns how big it is.
-    pub(crate) fn merge(&self, mut keep: impl FnMut(Fact) -> Option<Fact>) -> io::Result<u64> {
+    /// Writes one log that holds what `keep` makes of all logs of writers that are no more, and of our own; then removes
+    /// those. `keep` asks the index what is worth it: so what those writers wrote last is learned first, and what we
+    /// append meanwhile, which the index has later than the log, is kept as it is. Returns how big the log is.
+    pub(crate) fn merge(&self, learn: impl FnMut(Fact), mut keep: impl FnMut(Fact) -> Option<Fact>) -> io::Result<u64> {
         let others = list(&self.dir)?.into_iter().filter(|owner| *owner != self.owner);
         let mut dead = Vec::new();
         for owner in others {
@@ -155,6 +175,7 @@ impl Logs {
                 dead.push((path, lock));
             }
         }
+        self.read_others(learn)?;
         let next = self.dir.join(format!("{}.next", file_name(self.owner)));
         let mut merging = Merging {
             file: OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&next)?,
@@ -163,27 +184,34 @@ impl Logs {
         };
         let lock = FileLock::try_exclusive(&next)?.ok_or(io::ErrorKind::WouldBlock)?;
         for (path, _) in &dead {
-            let mut tail = Tail { file: File::open(path)?, inode: 0, at: 0, records: Records::default() };
-            merging.take_in(&mut tail, &mut keep)?;
+            let file = File::open(path)?;
+            let end = file.metadata()?.len();
+            merging.take_in(&mut Tail::of(file), end, &mut keep)?;
         }
-        let mut tail = {
-            let file = self.own().file.try_clone()?;
-            Tail { file, inode: 0, at: 0, records: Records::default() }
-        };
-        merging.take_in(&mut tail, &mut keep)?;
+        let mut tail = Tail::of(self.own().file.try_clone()?);
+        loop {
+            let settled = self.own().settled;
+            if settled == tail.at {
+                break;
+            }
+            merging.take_in(&mut tail, settled, &mut keep)?;
+        }
         merging.flush()?;
         merging.file.sync_data()?;
-        // Nobody appends while the last facts are taken over and the new log takes the place of the old one.
+        let settled = merging.end;
+        // Nobody appends while the last facts are taken over and the new log takes the place of the old one. They may have
+        // been synced there, so they have to be here, under this name.
         let mut own = self.own();
-        merging.take_in(&mut tail, &mut keep)?;
+        merging.take_in(&mut tail, own.end, &mut Some)?;
         merging.flush()?;
+        merging.file.sync_data()?;
         fs::rename(&next, self.dir.join(file_name(self.owner)))?;
         own.file = merging.file;
         own.lock = lock;
-        own.end = merging.end;
-        drop(own);
-        self.sync()?;
+        (own.end, own.settled) = (merging.end, settled);
         File::open(&self.dir)?.sync_all()?;
+        own.named = true;
+        drop(own);
         for (path, _) in dead {
             fs::remove_file(path)?;
         }
@@ -206,8 +234,12 @@ impl Drop for Logs {
 }
 
 impl Tail {
-    fn read(&mut self, read: &mut Read, visit: &mut impl FnMut(Fact)) -> io::Result<()> {
-        let end = self.file.metadata()?.len();
+    fn of(file: File) -> Self {
+        Self { file, inode: 0, at: 0, records: Records::default() }
+    }
+
+    /// Reads on up to `end`.
+    fn read(&mut self, end: u64, read: &mut Read, visit: &mut impl FnMut(Fact)) -> io::Result<()> {
         let before = self.records.damaged();
         while self.at < end {
             let length = usize::try_from(end - self.at).map_or(PIECE, |left| left.min(PIECE));
@@ -233,9 +265,9 @@ struct Merging {
 }
 
 impl Merging {
-    fn take_in(&mut self, tail: &mut Tail, keep: &mut impl FnMut(Fact) -> Option<Fact>) -> io::Result<()> {
+    fn take_in(&mut self, tail: &mut Tail, end: u64, keep: &mut impl FnMut(Fact) -> Option<Fact>) -> io::Result<()> {
         let mut failed = Ok(());
-        tail.read(&mut Read::default(), &mut |fact| {
+        tail.read(end, &mut Read::default(), &mut |fact| {
             if let Some(fact) = keep(fact) {
                 fact.encode(&mut self.buffer);
                 if self.buffer.len() >= PIECE && failed.is_ok() {
@@ -268,4 +300,64 @@ fn list(dir: &Path) -> io::Result<Vec<u32>> {
     }
     all.sort_unstable();
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_model::Timestamp;
+
+    use super::*;
+    use crate::keys::ObjectName;
+
+    fn fact(n: u8) -> Fact {
+        Fact::Used(vec![(ObjectName::from_bytes([n; 32]), Timestamp::from_millis(0))])
+    }
+
+    fn append(logs: &Logs, n: u8) {
+        let mut bytes = Vec::new();
+        fact(n).encode(&mut bytes);
+        logs.append(&bytes).unwrap();
+    }
+
+    fn all(logs: &Logs) -> Vec<Fact> {
+        let mut all = Vec::new();
+        logs.read_all(|fact| all.push(fact)).unwrap();
+        all
+    }
+
+    #[test]
+    fn facts_that_the_index_does_not_have_yet_outlive_a_merge() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = Logs::open(dir.path().join("log"), 1).unwrap();
+        append(&logs, 1);
+        append(&logs, 2);
+        logs.settle();
+        append(&logs, 3);
+        let keep = |known: Fact| {
+            // Comes while the log is gone through.
+            append(&logs, 4);
+            (known == fact(2)).then_some(known)
+        };
+        logs.merge(|_| {}, keep).unwrap();
+        assert_eq!(all(&logs), [fact(2), fact(3), fact(4), fact(4)]);
+        append(&logs, 5);
+        logs.settle();
+        logs.merge(|_| {}, |known| (known != fact(4)).then_some(known)).unwrap();
+        assert_eq!(all(&logs), [fact(2), fact(3), fact(5)]);
+    }
+
+    #[test]
+    fn what_others_wrote_last_is_learned_before_their_log_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = Logs::open(dir.path().join("log"), 1).unwrap();
+        let others = Logs::open(dir.path().join("log"), 2).unwrap();
+        append(&others, 1);
+        logs.read_others(|_| {}).unwrap();
+        append(&others, 2);
+        drop(others);
+        let learned = std::cell::RefCell::new(Vec::new());
+        let keep = |known: Fact| (learned.borrow().contains(&known)).then_some(known);
+        logs.merge(|known| learned.borrow_mut().push(known), keep).unwrap();
+        assert_eq!((all(&logs), logs.count()), (vec![fact(2)], 1));
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use hearth_model::Bytes;
@@ -31,6 +31,8 @@ pub(crate) struct Shelf {
     open_files: AtomicU64,
     /// The room that all segments take.
     taken: AtomicU64,
+    /// Whether files were made whose names may not have reached the disk.
+    made: AtomicBool,
     turn: AtomicU64,
 }
 
@@ -67,6 +69,7 @@ impl Shelf {
             next_number: AtomicU32::new(0),
             open_files: AtomicU64::new(0),
             taken: AtomicU64::new(0),
+            made: AtomicBool::new(false),
             turn: AtomicU64::new(0),
         };
         shelf.refresh()?;
@@ -188,6 +191,18 @@ impl Shelf {
         waiting.into_iter().try_for_each(|range| self.bury(segment, range.start, range.end - range.start))
     }
 
+    /// Has the names of new segments reach the disk. Blocks.
+    pub(crate) fn sync_names(&self) -> io::Result<()> {
+        if !self.made.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let synced = File::open(&self.dir).and_then(|dir| dir.sync_all());
+        if synced.is_err() {
+            self.made.store(true, Ordering::Release);
+        }
+        synced
+    }
+
     /// Removes a segment that has no live record.
     pub(crate) fn remove(&self, segment: &Segment) -> io::Result<()> {
         segment.unlink()?;
@@ -210,6 +225,7 @@ impl Shelf {
     fn create(&self) -> io::Result<Arc<Segment>> {
         let id = SegmentId { owner: self.owner, number: self.next_number.fetch_add(1, Ordering::Relaxed) };
         let segment = self.enter(id, |slot| Segment::create(&self.dir, id, slot))?;
+        self.made.store(true, Ordering::Release);
         if self.open_files.fetch_add(1, Ordering::Relaxed) >= OPEN_FILES {
             self.close_oldest(segment.slot);
         }

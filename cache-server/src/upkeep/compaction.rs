@@ -61,7 +61,7 @@ pub(crate) async fn tidy(store: &Arc<Store>) {
 fn give_back(store: &Store) {
     for segment in store.book.shelf.all() {
         let spent = store.book.is_alone() && segment.is_spent();
-        let result = if spent { store.book.shelf.remove(&segment) } else { store.book.shelf.bury_waiting(&segment) };
+        let result = if spent { store.book.remove_segment(&segment) } else { store.book.shelf.bury_waiting(&segment) };
         if let Err(error) = result {
             warn!(cache.segment = %segment.id, error = %error, "cannot give room back");
         }
@@ -159,11 +159,11 @@ fn shorten_log(store: &Store) -> io::Result<()> {
     let book = &store.book;
     let needed = book.index.objects() * FACT;
     let too_long = book.logs.bytes() > LOG_MIN.max(needed.saturating_mul(LOG_SLACK));
-    if !too_long && (book.logs.count() <= DEAD_LOGS || !book.index.is_loaded()) {
+    if !book.index.is_loaded() || !too_long && book.logs.count() <= DEAD_LOGS {
         return Ok(());
     }
     book.index.begin_marking();
-    let bytes = book.logs.merge(|fact| keep(store, fact))?;
+    let bytes = book.logs.merge(|fact| book.learn(fact), |fact| keep(store, fact))?;
     debug!(cache.log_bytes = bytes, "wrote the index log anew, {}", Bytes(bytes));
     Ok(())
 }
