@@ -28,7 +28,7 @@ impl Environment {
         Self { variables: std::env::vars_os().collect() }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn from_pairs(pairs: &[(&str, &str)]) -> Self {
         Self { variables: pairs.iter().map(|(n, v)| (OsString::from(n), OsString::from(v))).collect() }
     }

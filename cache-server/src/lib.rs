@@ -16,6 +16,9 @@ mod disk;
 mod error;
 mod eviction;
 mod far;
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod http;
 mod index;
 mod keys;

@@ -1,5 +1,7 @@
 //! Which objects there are: in memory to answer at once ([`Index`]), on disk as a log of facts to know it again ([`Logs`]).
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod logs;
 mod names;
 mod record;

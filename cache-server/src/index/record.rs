@@ -179,6 +179,14 @@ fn time(body: &mut Fields<'_>) -> Result<Timestamp, Damaged> {
     Ok(Timestamp::from_millis(i64::from_le_bytes(body.array()?)))
 }
 
+/// A record of any kind with any body, as nobody writes it.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn framed(kind: u16, body: &[u8]) -> Vec<u8> {
+    let mut head = kind.to_le_bytes().to_vec();
+    head.extend(u16::try_from(body.len()).expect("a body is short").to_le_bytes());
+    [MARK, &*head, &checksum(&head, body).to_le_bytes(), body].concat()
+}
+
 fn checksum(head: &[u8], body: &[u8]) -> u64 {
     let seed = head.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte));
     XxHash3_64::oneshot_with_seed(seed, body)

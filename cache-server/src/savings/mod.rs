@@ -8,6 +8,8 @@
 //! ```
 
 mod contents;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod history;
 mod intervals;
 mod jobs;

@@ -180,7 +180,9 @@ impl Head {
         let key = ObjectKey::stored(rest.text(key)?);
         let attributes = rest.text(attributes)?.into();
         let address = Address { space: Space { realm, scope }, key };
-        Ok(Self { length, name, address, writer, stored_at, cost_ms, attributes })
+        let head = Self { length, name, address, writer, stored_at, cost_ms, attributes };
+        // Where the data lies follows from what the head says, so it must say all of its own size.
+        if head.size() == bytes.len() { Ok(head) } else { Err(Damaged) }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The store's bytes: append-only segment files of checked records.
 
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod hashes;
 mod reader;
 mod segment;

@@ -7,6 +7,8 @@ mod config;
 mod counts;
 mod fetch;
 mod flights;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod queue;
 mod record;
 mod remote;

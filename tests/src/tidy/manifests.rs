@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::{Complaint, Tree};
 
 /// Our packages, each with those below it. Nothing points up, and a package that is not here has no place yet.
-const BELOW: [(&str, &[&str]); 12] = [
+const BELOW: [(&str, &[&str]); 13] = [
     ("hearth-model", &[]),
     ("hearth-host", &["hearth-model"]),
     ("fake-github", &[]),
@@ -17,6 +17,7 @@ const BELOW: [(&str, &[&str]); 12] = [
     ("hearth-ledger", &["hearth-model"]),
     ("hearth-daemon", &["hearth-model", "hearth-host"]),
     ("hearth-cache-server", &["hearth-model", "hearth-host", "hearth-trust", "hearth-daemon"]),
+    ("hearth-fuzz", &["hearth-cache-server"]),
     ("hearth-forge", &["hearth-model", "hearth-daemon"]),
     (
         "hearth",

@@ -17,6 +17,8 @@ mod blobs;
 mod blocks;
 mod caches;
 mod entries;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod grants;
 mod life;
 mod matching;

@@ -16,6 +16,8 @@ mod chunked;
 mod conditions;
 mod dates;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod listing;
 mod lists;
 mod objects;

@@ -1,0 +1,45 @@
+//! What plain clients name things by: paths, and ranges of bytes.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::bytes::{number, text};
+use crate::http::range;
+use crate::keys::{self, MAX_KEY_LENGTH, ObjectKey, Place, Reserved};
+
+/// Whatever a path looks like, the key that it means is one that can be written, has no tricks in it, and is the same
+/// key however it is spelled.
+pub(super) fn path(bytes: &[u8]) {
+    let text = text(bytes);
+    if let Ok(Place::Object(key)) = keys::place(text) {
+        sound(&key);
+        let spelled = format!("/{}", utf8_percent_encode(key.as_str(), NON_ALPHANUMERIC));
+        assert_eq!(keys::place(&spelled), Ok(Place::Object(key)));
+    }
+    if let Ok(key) = ObjectKey::new(text) {
+        sound(&key);
+        assert_eq!(key.as_str(), text);
+    }
+    if let Ok(key) = ObjectKey::from_elsewhere(text) {
+        assert_eq!(key.as_str(), text);
+        assert_eq!(key.is_reserved(), ObjectKey::new(text).is_err());
+    }
+}
+
+fn sound(key: &ObjectKey) {
+    let text = key.as_str();
+    assert!((1..=MAX_KEY_LENGTH).contains(&text.len()));
+    assert!(!text.chars().any(char::is_control), "a control character in a key");
+    assert!(!text.split('/').any(|segment| matches!(segment, "" | "." | "..")), "a way out of a key's place");
+    let first = text.split('/').next();
+    assert!(!Reserved::ALL.iter().any(|own| first == Some(own.segment())), "a reserved place");
+    assert!(!key.is_reserved());
+}
+
+/// A range never leaves the object.
+pub(super) fn range(bytes: &[u8]) {
+    let (length, rest) = number(bytes);
+    for length in [length as u64, u64::MAX - length as u64] {
+        let range = range::part(Some(text(rest))).of(length);
+        assert!(range.start <= range.end && range.end <= length, "{range:?} of {length}");
+    }
+}
