@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hearth_cache_server::{Node, NodeConfig, NodeError, Ownership};
+use hearth_cache_server::{Node, NodeConfig, NodeError, Ownership, UpstreamSettings};
 use hearth_daemon::key_file::{self, KeyError};
 use hearth_daemon::secrets;
 use hearth_forge::{Github, GithubSettings, OpenError, Surroundings};
@@ -78,7 +78,10 @@ impl App {
     /// Opens the compile cache node of this state directory in this process: alone in a daemon, shared by the
     /// processes that look after one job each.
     pub async fn open_node(&self, ownership: Ownership) -> Result<Node, NodeError> {
-        let config = NodeConfig { ownership, ..self.node_config() };
+        // Of several nodes in one directory, none could say what has gone up.
+        let upstream = self.settings.upstream.as_ref().filter(|_| ownership == Ownership::Alone);
+        let upstream = upstream.map(UpstreamSettings::open).transpose().map_err(NodeError::Upstream)?;
+        let config = NodeConfig { ownership, upstream, ..self.node_config() };
         Node::open(config, self.signer(), Arc::clone(&self.clock)).await
     }
 

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hearth_cache_server::{UpstreamFile, UpstreamSettings};
 use hearth_daemon::config::{ByteSize, ConfigError, Effective, Presence, Sources, TimeSpan};
 use hearth_daemon::telemetry::LogFile;
 use hearth_forge::{GithubFile, GithubSettings, InvalidSettings};
@@ -62,6 +63,8 @@ pub struct CacheFile {
     pub free_reserve: ByteSize,
     /// Where `hearth up` serves the node. Port 0 takes any free one.
     pub listen: String,
+    /// Another node or an object store behind that of `hearth up`.
+    pub upstream: UpstreamFile,
 }
 
 impl Default for CacheFile {
@@ -70,6 +73,7 @@ impl Default for CacheFile {
             budget: ByteSize(Bytes::gib(20)),
             free_reserve: ByteSize(Bytes::gib(2)),
             listen: "127.0.0.1:0".to_owned(),
+            upstream: UpstreamFile::default(),
         }
     }
 }
@@ -128,6 +132,8 @@ pub struct Settings {
     pub limits: Limits,
     pub github: Vec<GithubSettings>,
     pub runner: RunnerSettings,
+    /// What stands behind the daemon's cache node.
+    pub upstream: Option<UpstreamSettings>,
     pub file: HearthFile,
 }
 
@@ -153,6 +159,8 @@ pub enum SettingsError {
     },
     #[error("{key} is `{value}`, which is no address and port, like 127.0.0.1:7788")]
     Address { key: &'static str, value: String },
+    #[error("{key} {message}")]
+    Upstream { key: String, message: String },
 }
 
 /// Flags that every command takes.
@@ -205,9 +213,12 @@ pub fn check(file: HearthFile, environment: &Environment) -> Result<Settings, Se
             return Err(SettingsError::Address { key, value: value.clone() });
         }
     }
+    let upstream = file.cache.upstream.check();
+    let upstream = upstream
+        .map_err(|error| SettingsError::Upstream { key: error.key("cache.upstream"), message: error.message })?;
     let default = || environment.default_state(users::effective_uid());
     let state = file.state.clone().or_else(default).ok_or(SettingsError::NoState)?;
-    Ok(Settings { state: absolute(&state), limits, github, runner, file })
+    Ok(Settings { state: absolute(&state), limits, github, runner, upstream, file })
 }
 
 pub fn load(args: &SettingsArgs, environment: &Environment) -> Result<Settings, SettingsError> {

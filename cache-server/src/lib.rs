@@ -65,6 +65,7 @@ pub use savings::{JobSavings, MissedCrate, Misses, RealmSavings, SavingsReport};
 pub use secret::Secret;
 pub use transport::{Certificates, ClientCertificates, Listener, TlsError, TlsFiles};
 pub use upstream::{
-    RemoteError, S3Credentials, UpstreamConfig, UpstreamError, UpstreamMode, UpstreamPlace, UpstreamStatus, WarmError,
-    Warmed,
+    AzureFile, GcsFile, InvalidUpstream, PeerFile, RemoteError, S3Credentials, S3File, Unreachable, UpstreamConfig,
+    UpstreamError, UpstreamFile, UpstreamMode, UpstreamPlace, UpstreamSettings, UpstreamStatus, WarmError, Warmed,
+    probe_upstream,
 };

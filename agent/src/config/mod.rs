@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use hearth_cache_server::{UpstreamError, UpstreamSettings};
 use hearth_daemon::config::{ConfigError, Presence, Sources, schema};
 
 use crate::environment::Environment;
@@ -12,6 +13,8 @@ use crate::settings::{self, HearthFile, SettingsArgs, SettingsError};
 pub enum ConfigCommandError {
     #[error(transparent)]
     Settings(SettingsError),
+    #[error("cannot use what is behind the cache")]
+    Upstream(#[source] UpstreamError),
     #[error("cannot write to standard output")]
     Write(#[source] io::Error),
 }
@@ -59,6 +62,8 @@ pub fn run(
                 None => settings::read(args, environment)?,
             };
             let settings = settings::check(effective.value, environment).map_err(ConfigCommandError::Settings)?;
+            let opened = settings.upstream.as_ref().map(UpstreamSettings::open).transpose();
+            opened.map_err(ConfigCommandError::Upstream)?;
             format!("the configuration is right; state is kept in {}\n", settings.state.display())
         }
     };

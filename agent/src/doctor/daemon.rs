@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use hearth_cache_server::{RemoteError, Unreachable, UpstreamSettings, probe_upstream};
 use hearth_host::open_files;
 use hearth_ledger::{Period, civil_time};
 use hearth_model::Timestamp;
@@ -19,6 +20,9 @@ const DAEMON: &str = "daemon";
 const FILES: &str = "open files";
 const CLOCK: &str = "clock";
 const ZONE: &str = "months";
+const UPSTREAM: &str = "behind the cache";
+/// Patience with what stands behind the cache; builds have less.
+const UPSTREAM_LIMIT: Duration = Duration::from_secs(5);
 /// A daemon that is awake takes a connection at once.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// 2026-01-01: older than this program.
@@ -43,7 +47,42 @@ pub(super) async fn look(settings: &Settings, places: &Places, now: Timestamp) -
         judge_files(open_files::limit(), hearth_cache_server::Limits::default().connections),
         judge_clock(now, &file.report.zone),
         judge_zone(now, &file.report.zone),
+        upstream(settings.upstream.as_ref()).await,
     ]
+}
+
+/// Whether what stands behind the cache answers and lets us in.
+async fn upstream(settings: Option<&UpstreamSettings>) -> Finding {
+    let Some(settings) = settings else {
+        return Finding::not_checked(UPSTREAM, "there is none; [cache.upstream] names one");
+    };
+    let opened = settings.clone();
+    let opened = tokio::task::spawn_blocking(move || opened.open()).await;
+    let asked = match opened {
+        Ok(Ok(config)) => probe_upstream(&config, UPSTREAM_LIMIT).await,
+        Ok(Err(error)) => Err(Unreachable::Place(error)),
+        Err(stumbled) => return Finding::not_checked(UPSTREAM, stumbled.to_string()),
+    };
+    judge_upstream(&settings.place(), asked)
+}
+
+fn judge_upstream(place: &str, asked: Result<(), Unreachable>) -> Finding {
+    let why = "what other machines have built is built once more here, and what is built here waits";
+    match asked {
+        Ok(()) => Finding::good(UPSTREAM, format!("{place} answers")),
+        Err(Unreachable::Place(error)) => {
+            let fix = "correct [cache.upstream]; the daemon does not start with it";
+            Finding::bad(UPSTREAM, chain(&error), "the daemon does not start without its cache", fix)
+        }
+        Err(Unreachable::Remote(error @ RemoteError::Declined { .. })) => {
+            let fix = "make a token there that has the right of a peer, or correct the credentials of the store";
+            Finding::warning(UPSTREAM, format!("{place}: {}", chain(&error)), why, fix)
+        }
+        Err(Unreachable::Remote(error)) => {
+            let fix = "look whether it is up, and whether its address and certificate are those in [cache.upstream]";
+            Finding::warning(UPSTREAM, format!("{place}: {}", chain(&error)), why, fix)
+        }
+    }
 }
 
 fn judge_daemon(running: Option<&Running>) -> Finding {
@@ -127,6 +166,8 @@ fn judge_zone(now: Timestamp, zone: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use hearth_cache_server::UpstreamError;
+
     use super::super::finding::State;
     use super::*;
 
@@ -179,6 +220,26 @@ mod tests {
         assert_eq!(judge_daemon(None).state, State::NotChecked);
         assert_eq!(judge_daemon(Some(&daemon(env!("CARGO_PKG_VERSION")))).state, State::Good);
         assert_eq!(judge_daemon(Some(&daemon("0.0.1"))).state, State::Warning);
+    }
+
+    #[test]
+    fn an_upstream_that_is_not_there_is_a_warning_and_one_that_cannot_be_used_is_bad() {
+        let refused = RemoteError::Declined { status: 403 };
+        let cases = [
+            (Ok(()), State::Good, "https://c/ answers"),
+            (Err(Unreachable::Remote(RemoteError::TooSlow)), State::Warning, "did not answer in time"),
+            (Err(Unreachable::Remote(refused)), State::Warning, "declined with 403"),
+            (
+                Err(Unreachable::Place(UpstreamError::Address { endpoint: "c".to_owned() })),
+                State::Bad,
+                "`c` is not the address",
+            ),
+        ];
+        for (asked, state, found) in cases {
+            let finding = judge_upstream("https://c/", asked);
+            assert_eq!(finding.state, state, "{finding:?}");
+            assert!(finding.found.contains(found), "{finding:?}");
+        }
     }
 
     #[test]

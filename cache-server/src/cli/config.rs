@@ -7,11 +7,14 @@ use hearth_daemon::config::{ConfigError, Presence, Sources, schema};
 
 use crate::environment::Environment;
 use crate::settings::{self, ServerFile, SettingsArgs, SettingsError};
+use crate::upstream::{UpstreamError, UpstreamSettings};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConfigCommandError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    #[error("cannot use the upstream")]
+    Upstream(#[source] UpstreamError),
     #[error("cannot write to standard output")]
     Write(#[source] io::Error),
 }
@@ -58,6 +61,7 @@ pub(super) fn run(
                 None => settings::read(args, &[], environment)?,
             };
             let settings = settings::check(&effective, environment)?;
+            settings.upstream.as_ref().map(UpstreamSettings::open).transpose().map_err(ConfigCommandError::Upstream)?;
             format!("the configuration is right; objects are kept in {}\n", settings.dir.display())
         }
     };

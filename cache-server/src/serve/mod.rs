@@ -135,6 +135,11 @@ pub(crate) async fn run(mut settings: Settings, environment: &Environment) -> Re
     let key = key_file::read_or_make(&settings.key_file).map_err(ServeError::Key)?;
     let (signer, clock) = (Signer::from_key(*key), Arc::new(SystemClock::default()));
     doors::fit_to_descriptors(&mut settings.node.limits);
+    if let Some(upstream) = &settings.upstream {
+        let opened = upstream.open().map_err(|cause| ServeError::Node(NodeError::Upstream(cause)))?;
+        settings.node.upstream = Some(opened);
+        tracing::info!("behind the disk: {}", upstream.place());
+    }
     let patience = settings.node.limits.stop + BESIDE_THE_NODE;
     let readiness = readiness::readiness(stop.clone(), settings.dir.clone());
     let node = Node::open(settings.node.clone(), signer, clock).await.map_err(ServeError::Node)?;

@@ -16,6 +16,7 @@ use crate::access::Groups;
 use crate::config::{Limits, NodeConfig};
 use crate::environment::Environment;
 use crate::transport::{ClientCertificates, TlsFiles};
+use crate::upstream::UpstreamSettings;
 
 /// The word that switches a listener off.
 const OFF: &str = "off";
@@ -33,7 +34,9 @@ pub(crate) struct Settings {
     pub(crate) http: Option<SocketAddr>,
     pub(crate) tls: Option<TlsSettings>,
     pub(crate) socket: Option<SocketSettings>,
+    /// Without the upstream, whose secrets are read later.
     pub(crate) node: NodeConfig,
+    pub(crate) upstream: Option<UpstreamSettings>,
     pub(crate) admin: AdminSettings,
     pub(crate) log: LogFile,
 }
@@ -73,12 +76,15 @@ pub(crate) fn check(read: &Effective<ServerFile>, environment: &Environment) -> 
         return Err(read.refuse("http.listen", "nothing is served: every listener is off").into());
     }
     let node = node(read, &dir)?;
+    let upstream = file.upstream.check();
+    let upstream = upstream.map_err(|error| read.refuse(&error.key("upstream"), error.message))?;
     Ok(Settings {
         key_file: file.key_file.as_deref().map_or_else(|| dir.join("token.key"), absolute),
         http,
         tls,
         socket,
         node,
+        upstream,
         admin: admin(read, &file.admin)?,
         log: file.log.clone(),
         dir,

@@ -8,6 +8,8 @@ use hearth_model::{Bytes, Millis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::upstream::UpstreamFile;
+
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -22,6 +24,7 @@ pub(crate) struct ServerFile {
     pub(crate) tls: TlsFile,
     pub(crate) socket: SocketFile,
     pub(crate) store: StoreFile,
+    pub(crate) upstream: UpstreamFile,
     pub(crate) access: AccessFile,
     pub(crate) limits: LimitsFile,
     pub(crate) admin: AdminFile,

@@ -42,6 +42,8 @@ fn what_cannot_be_used_is_refused_with_its_place() {
         ("[store]\nbudget = \"1KiB\"", "`store.budget`: must be at least 1MiB"),
         ("[store]\nmax_object = \"0B\"", "`store.max_object`: must be more than nothing"),
         ("[[access.groups]]\nname = \"a/b\"\nrepositories = []", "`access.groups`: `a/b` is not a name for a group"),
+        ("[upstream]\ncalls = 2", "x.toml:1:1: `upstream`: names no place"),
+        ("[upstream.peer]\nurl = \"c\"\ntoken_file = \"t\"", "x.toml:2:7: `upstream.peer.url`: `c` is not"),
         ("[limits]\nread = \"0s\"", "`limits.read`: must be longer than nothing"),
         ("[limits]\nconnections = 0", "`limits.connections`: must be at least 1"),
         ("[tls]\nlisten = \"127.0.0.1:0\"", "`tls.certificate_file`: must be set"),

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hearth_model::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use super::file::UpstreamFile;
 use crate::secret::Secret;
 
 /// The place behind a node, and how it is treated.
@@ -31,8 +34,11 @@ pub struct UpstreamConfig {
     pub breaker_pause: Duration,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether the upstream is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum UpstreamMode {
+    /// It is, for what is not here, and gets what is stored here.
     Online,
     /// Nothing is asked of it; what has to go up waits.
     Offline,
@@ -44,7 +50,14 @@ pub enum UpstreamPlace {
     /// Another node, like `https://cache.example:8900/`, with a token that has the right of a peer.
     Peer { endpoint: String, token: Secret, ca: Option<PathBuf> },
     /// S3 or something that speaks like it; without an endpoint, Amazon's.
-    S3 { bucket: String, region: String, endpoint: Option<String>, prefix: String, credentials: Option<S3Credentials> },
+    S3 {
+        bucket: String,
+        region: String,
+        endpoint: Option<String>,
+        prefix: String,
+        credentials: Option<S3Credentials>,
+        ca: Option<PathBuf>,
+    },
     /// Google Cloud Storage. Without credentials, those of the machine.
     Gcs { bucket: String, prefix: String, credentials: Option<PathBuf> },
     /// Azure Blob Storage.
@@ -58,19 +71,8 @@ pub struct S3Credentials {
 }
 
 impl UpstreamConfig {
+    /// A place, treated as where nobody says otherwise.
     pub fn new(place: UpstreamPlace) -> Self {
-        Self {
-            place,
-            mode: UpstreamMode::Online,
-            calls: 16,
-            whole_read: Duration::from_secs(30),
-            write: Duration::from_mins(2),
-            absent: Duration::from_secs(30),
-            max_object: Bytes::mib(256),
-            queue_objects: 100_000,
-            queue_bytes: Bytes::gib(20),
-            breaker_failures: 3,
-            breaker_pause: Duration::from_secs(5),
-        }
+        UpstreamFile::default().with_place(place)
     }
 }

@@ -9,11 +9,12 @@ use hearth_model::Bytes;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::absent::Absent;
 use super::counts::TierCounts;
 use super::flights::Flights;
+use super::probe::NOBODY;
 use super::queue::{Queue, QueueLimits};
 use super::remote::{AnyRemote, Remote as _, RemoteError, connect};
 use super::{SealKey, UpstreamConfig, UpstreamError, UpstreamMode};
@@ -25,6 +26,13 @@ use crate::keys::ObjectName;
 const MOST_ABSENT: usize = 100_000;
 /// How long an upstream that is tried again has for its answer.
 const TRIAL: Duration = Duration::from_secs(1);
+
+/// What is believed of the upstream has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Better,
+    Worse,
+}
 
 #[derive(Debug)]
 pub(crate) struct Tier {
@@ -160,7 +168,7 @@ impl Tier {
         if !is_due {
             return;
         }
-        match self.remote.get(ObjectName::from_bytes([0; 32]), TRIAL).await {
+        match self.remote.get(NOBODY, TRIAL).await {
             Ok(_) => self.succeeded(),
             Err(error) => self.failed(&error),
         }
@@ -175,16 +183,37 @@ impl Tier {
     }
 
     pub(super) fn succeeded(&self) {
-        self.breaker().succeeded();
+        if self.heard(Breaker::succeeded) == Some(Turn::Better) {
+            info!("the upstream answers again");
+        }
     }
 
     pub(super) fn failed(&self, error: &RemoteError) {
         let now = self.born.elapsed();
-        match error {
+        let turn = match error {
             // It is well, and does not want this one.
-            RemoteError::Declined { .. } => self.breaker().succeeded(),
-            RemoteError::TooSlow => self.breaker().silent(now),
-            RemoteError::Failed { .. } => self.breaker().failed(now),
+            RemoteError::Declined { .. } => return self.succeeded(),
+            RemoteError::TooSlow => self.heard(|breaker| breaker.silent(now)),
+            RemoteError::Failed { .. } => self.heard(|breaker| breaker.failed(now)),
+        };
+        if turn == Some(Turn::Worse) {
+            let error = error as &dyn std::error::Error;
+            warn!(
+                error,
+                "the upstream is left alone for a while; what is only there is a miss, what has to go up waits"
+            );
+        }
+    }
+
+    /// Tells the breaker; whether that has changed its mind.
+    fn heard(&self, tell: impl FnOnce(&mut Breaker)) -> Option<Turn> {
+        let mut breaker = self.breaker();
+        let before = breaker.is_closed();
+        tell(&mut breaker);
+        match (before, breaker.is_closed()) {
+            (true, false) => Some(Turn::Worse),
+            (false, true) => Some(Turn::Better),
+            _ => None,
         }
     }
 

@@ -10,3 +10,4 @@ mod crashes;
 mod life;
 mod tokens;
 mod transport;
+mod upstream;

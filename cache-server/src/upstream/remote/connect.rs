@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hearth_daemon::secrets::SecretError;
 use opendal::services::{Azblob, Gcs, S3};
 use opendal::{HttpTransporter, OperationContext, Operator};
 use opendal_http_transport_reqwest::ReqwestTransport;
@@ -17,6 +18,8 @@ use crate::upstream::UpstreamPlace;
 pub enum UpstreamError {
     #[error("`{endpoint}` is not the address of an upstream; it looks like https://cache.example:8900/")]
     Address { endpoint: String },
+    #[error(transparent)]
+    Secret(SecretError),
     #[error("cannot read {path}")]
     File {
         path: PathBuf,
@@ -47,14 +50,9 @@ const CONNECT: Duration = Duration::from_millis(700);
 pub(crate) fn connect(place: &UpstreamPlace) -> Result<AnyRemote, UpstreamError> {
     match place {
         UpstreamPlace::Peer { endpoint, token, ca } => {
-            let address = || UpstreamError::Address { endpoint: endpoint.clone() };
-            let base = Url::parse(endpoint).map_err(|_| address())?;
-            if !matches!(base.scheme(), "http" | "https") || base.query().is_some() || base.fragment().is_some() {
-                return Err(address());
-            }
-            Ok(AnyRemote::Peer(Peer::new(client(ca.as_deref())?, base, token.clone())))
+            Ok(AnyRemote::Peer(Peer::new(client(ca.as_deref())?, peer_address(endpoint)?, token.clone())))
         }
-        UpstreamPlace::S3 { bucket, region, endpoint, prefix, credentials } => {
+        UpstreamPlace::S3 { bucket, region, endpoint, prefix, credentials, ca } => {
             let mut service = S3::default().bucket(bucket).region(region).root(prefix);
             if let Some(endpoint) = endpoint {
                 service = service.endpoint(endpoint);
@@ -67,24 +65,32 @@ pub(crate) fn connect(place: &UpstreamPlace) -> Result<AnyRemote, UpstreamError>
                     .access_key_id(&credentials.access_key_id)
                     .secret_access_key(credentials.secret_access_key.expose());
             }
-            objects(Operator::new(service))
+            objects(Operator::new(service), ca.as_deref())
         }
         UpstreamPlace::Gcs { bucket, prefix, credentials } => {
             let mut service = Gcs::default().bucket(bucket).root(prefix);
             if let Some(path) = credentials {
                 service = service.disable_config_load().credential_path(&path.to_string_lossy());
             }
-            objects(Operator::new(service))
+            objects(Operator::new(service), None)
         }
         UpstreamPlace::Azure { container, endpoint, prefix, account, key } => {
             let service = Azblob::default().container(container).endpoint(endpoint).root(prefix);
-            objects(Operator::new(service.account_name(account).account_key(key.expose())))
+            objects(Operator::new(service.account_name(account).account_key(key.expose())), None)
         }
     }
 }
 
-fn objects(operator: opendal::Result<Operator>) -> Result<AnyRemote, UpstreamError> {
-    let transport = HttpTransporter::new(ReqwestTransport::new(client(None)?));
+/// Where another node is, when it can be an address at all.
+pub(crate) fn peer_address(endpoint: &str) -> Result<Url, UpstreamError> {
+    let address = || UpstreamError::Address { endpoint: endpoint.to_owned() };
+    let base = Url::parse(endpoint).map_err(|_| address())?;
+    let is_one = matches!(base.scheme(), "http" | "https") && base.query().is_none() && base.fragment().is_none();
+    if is_one { Ok(base) } else { Err(address()) }
+}
+
+fn objects(operator: opendal::Result<Operator>, ca: Option<&Path>) -> Result<AnyRemote, UpstreamError> {
+    let transport = HttpTransporter::new(ReqwestTransport::new(client(ca)?));
     let context = OperationContext::new().with_http_transport(transport);
     let operator = operator.map_err(UpstreamError::Store)?.with_context(context);
     Ok(AnyRemote::Objects(ObjectStore::new(operator)))

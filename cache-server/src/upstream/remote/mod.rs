@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 pub use connect::UpstreamError;
-pub(crate) use connect::connect;
+pub(crate) use connect::{connect, peer_address};
 pub(crate) use objects::ObjectStore;
 pub(crate) use peer::Peer;
 
