@@ -26,6 +26,8 @@ pub(crate) struct Listed {
     pub(crate) used_at: Timestamp,
     pub(crate) cost_ms: u32,
     pub(crate) pinned: bool,
+    /// Its record says more of it.
+    pub(crate) has_attributes: bool,
 }
 
 /// Which objects are meant: those for which everything that is said holds.
@@ -120,8 +122,18 @@ impl Store {
                 return;
             }
             let Added { address, name, layout, writer, stored_at, .. } = *added;
-            let (used_at, cost_ms, pinned) = (entry.used(), entry.cost_ms(), entry.is_pinned());
-            visit(Listed { address, name, length: layout.length, writer, stored_at, used_at, cost_ms, pinned });
+            let has_attributes = layout.has_attributes(&address);
+            visit(Listed {
+                address,
+                name,
+                length: layout.length,
+                writer,
+                stored_at,
+                used_at: entry.used(),
+                cost_ms: entry.cost_ms(),
+                pinned: entry.is_pinned(),
+                has_attributes,
+            });
         })?;
         Ok(())
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use sha2::{Digest as _, Sha256};
@@ -12,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::Limits;
 use crate::counts::Traffic;
+use crate::reads::Broken;
 
 /// The body did not come whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +28,38 @@ pub(crate) trait Screen: fmt::Debug + Send {
     fn end(&mut self) -> Result<(), Cut>;
 }
 
+/// Where a body comes from.
+enum Wire {
+    Client(Incoming),
+    /// An object of this node.
+    Node(BoxStream<'static, Result<Bytes, Broken>>),
+}
+
+impl Wire {
+    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        match self {
+            // Trailers of HTTP say nothing to us.
+            Self::Client(body) => {
+                let frame = body.frame().await?;
+                Some(frame.map(|frame| frame.into_data().unwrap_or_default()).map_err(|_| Cut))
+            }
+            Self::Node(stream) => Some(stream.next().await?.map_err(|Broken| Cut)),
+        }
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client(_) => "Client",
+            Self::Node(_) => "Node",
+        })
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Inflow {
-    body: Incoming,
+    body: Wire,
     screen: Option<Box<dyn Screen>>,
     /// What came and did not pass the screen yet.
     wire: Bytes,
@@ -43,6 +75,20 @@ pub(crate) struct Inflow {
 
 impl Inflow {
     pub(crate) fn new(body: Incoming, length: u64, limits: &Limits, traffic: Arc<Traffic>) -> Self {
+        Self::of(Wire::Client(body), length, limits, traffic)
+    }
+
+    /// A body that is read here, and sent by nobody.
+    pub(crate) fn of_stream(
+        stream: BoxStream<'static, Result<Bytes, Broken>>,
+        length: u64,
+        limits: &Limits,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        Self::of(Wire::Node(stream), length, limits, traffic)
+    }
+
+    fn of(body: Wire, length: u64, limits: &Limits, traffic: Arc<Traffic>) -> Self {
         Self {
             body,
             screen: None,
@@ -86,11 +132,10 @@ impl Inflow {
                 }
             }
             let until = self.deadline.min(Instant::now() + self.stall);
-            match timeout_at(until, self.body.frame()).await {
-                // Trailers of HTTP say nothing to us.
-                Ok(Some(Ok(frame))) => self.wire = frame.into_data().unwrap_or_default(),
+            match timeout_at(until, self.body.next()).await {
+                Ok(Some(Ok(bytes))) => self.wire = bytes,
                 Ok(None) if self.received == self.length => return self.checked(),
-                Ok(None | Some(Err(_))) | Err(_) => return Err(Cut),
+                Ok(None | Some(Err(Cut))) | Err(_) => return Err(Cut),
             }
         }
     }

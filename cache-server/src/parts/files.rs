@@ -2,8 +2,7 @@
 //! and the order in which its parts make the object. Owns every path below it. Everything here blocks.
 //!
 //! ```text
-//! part    data · length 8 · BLAKE3 of the data 32
-//! note    text of a dialect
+//! note    whose upload it is, one line · text of a dialect
 //! order   ids of parts, one a line
 //! ```
 //!
@@ -11,158 +10,150 @@
 //! end keeps them out of every object.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use hearth_model::{Timestamp, WriterId};
 
-use crate::keys::ObjectName;
+use super::ids::{PartId, UploadId};
+use super::ledger::{Begun, Crowded, Ledger, Occupied};
+use super::part::{Numbered, PartReader, Staged, Summed, TRAILER};
 
 /// Parts of clients are called in base64, which has no dot.
 const NOTE: &str = "upload.note";
 const ORDER: &str = "upload.order";
-const TRAILER: u64 = 8 + blake3::OUT_LEN as u64;
 /// What a part counts at least: an upload of many tiny ones must not use up the file system's inodes.
 const LEAST: u64 = 64 * 1024;
 /// Much more than the longest order that any dialect takes, and no reason to run out of memory.
 const MAX_ORDER: u64 = 4 * 1024 * 1024;
-const MAX_PART_ID: usize = 100;
-
-/// An upload of one writer to one object. It follows from both, so that whoever comes back meets his upload again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct UploadId(blake3::Hash);
-
-impl UploadId {
-    pub(crate) fn of(object: ObjectName, writer: WriterId) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(object.as_bytes());
-        hasher.update(&writer.to_bytes());
-        Self(hasher.finalize())
-    }
-}
-
-/// One part of an upload; its text is a file name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PartId(String);
-
-impl PartId {
-    /// The part that a client calls by these bytes; `None` if they are too many.
-    pub(crate) fn new(bytes: &[u8]) -> Option<Self> {
-        (bytes.len() <= MAX_PART_ID).then(|| Self(URL_SAFE_NO_PAD.encode(bytes)))
-    }
-
-    /// The part that is all of its object. No id of a client's is spelled with a dot.
-    pub(crate) fn whole() -> Self {
-        Self("whole.part".to_owned())
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Parts {
     dir: PathBuf,
     serial: AtomicU64,
-    /// What all parts count together.
-    bytes: AtomicU64,
-}
-
-/// A part on its way in. Dropped before its end, it leaves nothing behind.
-#[derive(Debug)]
-pub(crate) struct Staged {
-    file: File,
-    path: PathBuf,
-    hasher: blake3::Hasher,
-    length: u64,
+    ledger: Ledger,
 }
 
 impl Parts {
     /// Opens the directory, drops what never became whole, and counts the rest.
     pub(crate) fn open(dir: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
-        let parts = Self { dir, serial: AtomicU64::new(0), bytes: AtomicU64::new(0) };
-        for upload in fs::read_dir(&parts.dir)? {
-            let upload = upload?.path();
-            for (path, size) in files_in(&upload)? {
+        let parts = Self { dir, serial: AtomicU64::new(0), ledger: Ledger::default() };
+        for entry in fs::read_dir(&parts.dir)? {
+            let dir = entry?.path();
+            let known = if dir.is_dir() { upload_of(&dir).zip(whose(&dir)?) } else { None };
+            let Some((upload, writer)) = known else {
+                remove_all(&dir)?;
+                continue;
+            };
+            parts.ledger.recall(upload, writer);
+            for (path, size) in files_in(&dir)? {
                 if is_unfinished(&path) {
                     fs::remove_file(&path)?;
                 } else {
-                    parts.bytes.fetch_add(counted(&path, size), Ordering::Relaxed);
+                    parts.ledger.add(upload, counted(&path, size));
                 }
             }
         }
         Ok(parts)
     }
 
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+    /// How much room parts take, those of this writer and all.
+    pub(crate) fn occupied(&self, writer: WriterId) -> Occupied {
+        self.ledger.occupied(writer)
+    }
+
+    /// The uploads that a writer has under way, in no order.
+    pub(crate) fn of_writer(&self, writer: WriterId) -> Vec<UploadId> {
+        self.ledger.of_writer(writer)
     }
 
     /// Begins an upload, or begins it anew: the parts that it has stay.
-    pub(crate) fn begin(&self, upload: UploadId, note: &str) -> io::Result<()> {
+    pub(crate) fn begin(&self, upload: UploadId, writer: WriterId, note: &str) -> io::Result<()> {
+        let crowded = |error: Crowded| io::Error::new(io::ErrorKind::QuotaExceeded, error);
+        let begun = self.ledger.begin(upload, writer).map_err(crowded)?;
         let dir = self.dir_of(upload);
-        fs::create_dir_all(&dir)?;
-        self.put(&dir, NOTE, note.as_bytes())
+        let made = fs::create_dir_all(&dir).and_then(|()| self.put(&dir, NOTE, format!("{writer}\n{note}").as_bytes()));
+        if made.is_err() && begun == Begun::Anew {
+            self.ledger.end(upload);
+        }
+        made
     }
 
     /// What was noted when the upload was begun; `None` when it was not, or is swept.
     pub(crate) fn note(&self, upload: UploadId) -> io::Result<Option<String>> {
-        text(&self.dir_of(upload).join(NOTE))
+        let text = text(&self.dir_of(upload).join(NOTE))?;
+        Ok(text.and_then(|text| text.split_once('\n').map(|(_, note)| note.to_owned())))
     }
 
     /// Begins a part of an upload, which must have been begun.
-    pub(crate) fn stage(&self, upload: UploadId) -> io::Result<Staged> {
+    pub(crate) fn stage(&self, upload: UploadId, summed: Summed) -> io::Result<Staged> {
         let path = self.unfinished(&self.dir_of(upload));
         let file = File::create_new(&path)?;
-        Ok(Staged { file, path, hasher: blake3::Hasher::new(), length: 0 })
+        Ok(Staged::new(file, path, summed))
     }
 
-    /// Puts a part in its place; one that had its id before is gone.
-    pub(crate) fn keep(&self, mut staged: Staged, upload: UploadId, part: &PartId) -> io::Result<()> {
-        staged.file.write_all(&staged.length.to_le_bytes())?;
-        staged.file.write_all(staged.hasher.finalize().as_bytes())?;
-        let path = self.dir_of(upload).join(&part.0);
+    /// Puts a part in its place; one that had its id before is gone. Says its MD5, when that was to be summed.
+    pub(crate) fn keep(&self, mut staged: Staged, upload: UploadId, part: &PartId) -> io::Result<[u8; 16]> {
+        let (md5, size) = staged.end()?;
+        let path = self.dir_of(upload).join(part.as_str());
         let before = size_of(&path)?;
         fs::rename(&staged.path, &path)?;
-        self.bytes.fetch_add(counted(&path, staged.length + TRAILER), Ordering::Relaxed);
+        self.ledger.add(upload, counted(&path, size));
         if let Some(before) = before {
-            self.discount(counted(&path, before));
+            self.ledger.discount(upload, counted(&path, before));
         }
-        Ok(())
+        Ok(md5)
     }
 
     /// How many bytes of data the part has; `None` when it is not there.
     pub(crate) fn length(&self, upload: UploadId, part: &PartId) -> io::Result<Option<u64>> {
-        Ok(size_of(&self.dir_of(upload).join(&part.0))?.map(|size| size.saturating_sub(TRAILER)))
+        Ok(size_of(&self.dir_of(upload).join(part.as_str()))?.map(|size| size.saturating_sub(TRAILER)))
+    }
+
+    /// The parts that have numbers, in their order; `None` when there is no such upload.
+    pub(crate) fn numbered(&self, upload: UploadId) -> io::Result<Option<Vec<Numbered>>> {
+        let dir = self.dir_of(upload);
+        if size_of(&dir.join(NOTE))?.is_none() {
+            return Ok(None);
+        }
+        let mut all = Vec::new();
+        for (path, _) in files_in(&dir)? {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if let Some(number) = PartId::from_name(name).number() {
+                match Numbered::read(&path, number) {
+                    Ok(part) => all.push(part),
+                    // One that a power cut has torn, and one that is replaced at this moment, are not there.
+                    Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        all.sort_unstable_by_key(|part| part.number);
+        Ok(Some(all))
     }
 
     /// Says which parts the object is made of, in their order.
     pub(crate) fn set_order(&self, upload: UploadId, order: &[PartId]) -> io::Result<()> {
-        let lines: Vec<&str> = order.iter().map(|part| part.0.as_str()).collect();
+        let lines: Vec<&str> = order.iter().map(PartId::as_str).collect();
         self.put(&self.dir_of(upload), ORDER, lines.join("\n").as_bytes())
     }
 
     /// `None` until it was said.
     pub(crate) fn order(&self, upload: UploadId) -> io::Result<Option<Vec<PartId>>> {
         let text = text(&self.dir_of(upload).join(ORDER))?;
-        Ok(text.map(|text| text.lines().map(|line| PartId(line.to_owned())).collect()))
+        Ok(text.map(|text| text.lines().map(PartId::from_name).collect()))
     }
 
     /// Opens a part for reading.
     pub(crate) fn open_part(&self, upload: UploadId, part: &PartId) -> io::Result<PartReader> {
-        let mut file = File::open(self.dir_of(upload).join(&part.0))?;
-        let length = file.metadata()?.len().checked_sub(TRAILER).ok_or(io::ErrorKind::InvalidData)?;
-        file.seek(SeekFrom::Start(length))?;
-        let (mut said, mut hash) = ([0; 8], [0; blake3::OUT_LEN]);
-        file.read_exact(&mut said)?;
-        file.read_exact(&mut hash)?;
-        if u64::from_le_bytes(said) != length {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        file.rewind()?;
-        Ok(PartReader { file, left: length, hasher: blake3::Hasher::new(), hash: blake3::Hash::from_bytes(hash) })
+        PartReader::open(&self.dir_of(upload).join(part.as_str()))
+    }
+
+    /// Ends an upload: from now on it takes no parts. Those that it has stay until it is removed.
+    pub(crate) fn end(&self, upload: UploadId) -> io::Result<()> {
+        remove_if_there(&self.dir_of(upload).join(NOTE)).map(drop)
     }
 
     /// Drops an upload with all its parts.
@@ -189,10 +180,14 @@ impl Parts {
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {
         for (path, size) in files_in(dir)? {
             if remove_if_there(&path)? {
-                self.discount(counted(&path, size));
+                upload_of(dir).inspect(|upload| self.ledger.discount(*upload, counted(&path, size)));
             }
         }
         match fs::remove_dir(dir) {
+            Ok(()) => {
+                upload_of(dir).inspect(|upload| self.ledger.end(*upload));
+                Ok(())
+            }
             // Somebody has removed it, or has begun it anew.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Ok(()),
             other => other,
@@ -200,7 +195,7 @@ impl Parts {
     }
 
     fn dir_of(&self, upload: UploadId) -> PathBuf {
-        self.dir.join(upload.0.to_hex().as_str())
+        self.dir.join(upload.to_hex())
     }
 
     /// A new name for a file that is not whole yet.
@@ -214,51 +209,21 @@ impl Parts {
         fs::write(&aside, bytes)?;
         fs::rename(&aside, dir.join(name))
     }
-
-    fn discount(&self, counted: u64) {
-        self.bytes.fetch_sub(counted, Ordering::Relaxed);
-    }
 }
 
-impl Staged {
-    pub(crate) fn write(&mut self, pieces: &[Bytes]) -> io::Result<()> {
-        for piece in pieces {
-            self.file.write_all(piece)?;
-            self.hasher.update(piece);
-            self.length += piece.len() as u64;
-        }
-        Ok(())
-    }
+fn upload_of(dir: &Path) -> Option<UploadId> {
+    let name = dir.file_name()?.to_str()?;
+    UploadId::from_hex(name)
 }
 
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // After it was put in place there is nothing by this name.
-        let _gone = fs::remove_file(&self.path);
-    }
+/// Whose the upload in this directory is; `None` when it was never begun to its end.
+fn whose(dir: &Path) -> io::Result<Option<WriterId>> {
+    let note = text(&dir.join(NOTE))?;
+    Ok(note.and_then(|note| note.lines().next()?.parse().ok()))
 }
 
-/// A part's data, which is good when it could be read to its end.
-#[derive(Debug)]
-pub(crate) struct PartReader {
-    file: File,
-    left: u64,
-    hasher: blake3::Hasher,
-    hash: blake3::Hash,
-}
-
-impl PartReader {
-    /// Up to `most` bytes; `None` at the end.
-    pub(crate) fn next(&mut self, most: usize) -> io::Result<Option<Bytes>> {
-        if self.left == 0 {
-            return if self.hasher.finalize() == self.hash { Ok(None) } else { Err(io::ErrorKind::InvalidData.into()) };
-        }
-        let mut bytes = vec![0; most.min(usize::try_from(self.left).unwrap_or(most))];
-        self.file.read_exact(&mut bytes)?;
-        self.hasher.update(&bytes);
-        self.left -= bytes.len() as u64;
-        Ok(Some(bytes.into()))
-    }
+fn remove_all(path: &Path) -> io::Result<()> {
+    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
 /// What a file counts of the room that parts may take.

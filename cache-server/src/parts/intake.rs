@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hearth_model::Millis;
+use hearth_model::{Millis, WriterId};
+use sha2::{Digest as _, Sha256};
 use tracing::{info, warn};
 
-use super::files::{PartId, PartReader, Staged, UploadId};
+use super::ids::{PartId, UploadId};
+use super::part::{PartReader, Staged, Summed};
 use crate::appender::Filed;
 use crate::disk::{Call, Patience};
 use crate::http::inflow::{Cut, Inflow};
+use crate::keys::ObjectKey;
+use crate::savings::Inspector;
 use crate::store::Store;
 use crate::uploads::{Failure, Offer, Upload};
 
@@ -19,19 +23,30 @@ use crate::uploads::{Failure, Offer, Upload};
 const BATCH: usize = 1024 * 1024;
 /// Parts may take this share of the node's budget: what never becomes an object must not push out what did.
 const SHARE: u64 = 4;
+/// And those of one writer this share of that.
+const WRITERS_SHARE: u64 = 2;
 /// A disk that copies less in a second is too slow.
 const LEAST_PER_SECOND: u64 = 32 * 1024 * 1024;
 /// An upload to which nothing was added for so long is given up. No address for one is good for longer.
 const ABANDONED: Millis = Millis::from_minutes(120);
 
-/// Takes a part in; the error of the outer result is the client's. Whoever calls has looked at rights and quota.
+/// A part that somebody is about to send.
+#[derive(Debug, Clone)]
+pub(crate) struct Intake {
+    pub(crate) upload: UploadId,
+    pub(crate) writer: WriterId,
+    pub(crate) part: PartId,
+    pub(crate) summed: Summed,
+}
+
+/// Takes a part in, and gives its MD5 when that was to be summed; the error of the outer result is the client's. Whoever
+/// calls has looked at rights and quota.
 pub(crate) async fn receive(
     store: &Arc<Store>,
-    upload: UploadId,
-    part: PartId,
+    intake: Intake,
     inflow: &mut Inflow,
-) -> Result<Result<(), Failure>, Cut> {
-    let taken = take_in(store, upload, part, inflow).await?;
+) -> Result<Result<[u8; 16], Failure>, Cut> {
+    let taken = take_in(store, intake, inflow).await?;
     if taken.is_err() {
         // The rest of the body before the answer: a client that is still sending would see a broken connection.
         inflow.drain().await?;
@@ -39,13 +54,8 @@ pub(crate) async fn receive(
     Ok(taken)
 }
 
-async fn take_in(
-    store: &Arc<Store>,
-    upload: UploadId,
-    part: PartId,
-    inflow: &mut Inflow,
-) -> Result<Result<(), Failure>, Cut> {
-    let mut arrival = match Arrival::begin(store, upload, inflow.length()).await {
+async fn take_in(store: &Arc<Store>, intake: Intake, inflow: &mut Inflow) -> Result<Result<[u8; 16], Failure>, Cut> {
+    let mut arrival = match Arrival::begin(store, &intake, inflow.length()).await {
         Ok(arrival) => arrival,
         Err(failure) => return Ok(Err(failure)),
     };
@@ -54,7 +64,7 @@ async fn take_in(
             return Ok(Err(failure));
         }
     }
-    Ok(arrival.finish(upload, part).await)
+    Ok(arrival.finish(intake).await)
 }
 
 /// Makes one object of parts, in their order, and drops the upload. `None` when a part is missing or damaged.
@@ -71,6 +81,12 @@ pub(crate) async fn assemble(
         Err(Broken::Target(failure)) => return Some(Err(failure)),
         Err(Broken::Source) => return None,
     };
+    let on = Arc::clone(store);
+    let mut patience = Patience::new(store.config.limits.write);
+    // What cannot be ended now is swept, too.
+    if let Ok(Err(error)) = store.disk.run(&mut patience, move || on.parts.end(upload)).await {
+        warn!(error = %error, "cannot end an upload that has become an object");
+    }
     let on = Arc::clone(store);
     // Behind the answer; what stays is swept.
     store.disk.if_idle(move || {
@@ -112,6 +128,7 @@ async fn copy(
     offer: Offer,
     mut patience: Patience,
 ) -> Result<Filed, Broken> {
+    let mut proof = Proof::of(&offer.address.key);
     let mut object = Upload::begin(store, offer).await?.with_patience(patience.left());
     for part in order {
         let on = Arc::clone(store);
@@ -124,11 +141,46 @@ async fn copy(
             };
             let (next, bytes) = store.disk.run(&mut patience, read).await?.map_err(|error| unreadable(&error))?;
             let Some(bytes) = bytes else { break };
+            proof.see(&bytes);
             object.write(bytes).await?;
             reader = next;
         }
     }
+    proof.end()?;
     Ok(object.finish().await?)
+}
+
+/// What some keys promise of their bytes, which is believed of no upload.
+struct Proof {
+    inspector: Option<Inspector>,
+    content: Option<([u8; 32], Sha256)>,
+}
+
+impl Proof {
+    fn of(key: &ObjectKey) -> Self {
+        // A text that is no digest is matched by nothing.
+        let digest = |text| blake3::Hash::from_hex(text).map_or([0; 32], |digest| *digest.as_bytes());
+        Self {
+            inspector: key.is_compilation().then(Inspector::default),
+            content: key.content_digest().map(|text| (digest(text), Sha256::new())),
+        }
+    }
+
+    fn see(&mut self, bytes: &Bytes) {
+        if let Some(inspector) = &mut self.inspector {
+            inspector.see(bytes);
+        }
+        if let Some((_, hash)) = &mut self.content {
+            hash.update(bytes);
+        }
+    }
+
+    fn end(self) -> Result<(), Failure> {
+        if self.content.is_some_and(|(digest, hash)| hash.finalize()[..] != digest) {
+            return Err(Failure::Malformed);
+        }
+        self.inspector.map_or(Ok(()), |inspector| inspector.finish().map(drop).map_err(|_| Failure::Malformed))
+    }
 }
 
 fn unreadable(error: &io::Error) -> Broken {
@@ -149,21 +201,24 @@ struct Arrival {
 }
 
 impl Arrival {
-    async fn begin(store: &Arc<Store>, upload: UploadId, length: u64) -> Result<Self, Failure> {
+    async fn begin(store: &Arc<Store>, intake: &Intake, length: u64) -> Result<Self, Failure> {
         if length > store.config.max_object.0 {
             return Err(Failure::TooLarge);
         }
-        if store.parts.bytes().saturating_add(length) > store.config.budget.0 / SHARE {
+        let (occupied, room) = (store.parts.occupied(intake.writer), store.config.budget.0 / SHARE);
+        if occupied.by_all.saturating_add(length) > room
+            || occupied.by_writer.saturating_add(length) > room / WRITERS_SHARE
+        {
             return Err(Failure::NoRoom);
         }
         let mut patience = Patience::new(store.config.limits.write);
-        let on = Arc::clone(store);
+        let (on, upload, summed) = (Arc::clone(store), intake.upload, intake.summed);
         let begin = move || -> Result<Staged, Failure> {
             if on.book.short_of(length).map_err(|error| failed(&error))?.0 > 0 {
                 on.ask_for_room(length);
                 return Err(Failure::NoRoom);
             }
-            on.parts.stage(upload).map_err(|error| failed(&error))
+            on.parts.stage(upload, summed).map_err(|error| failed(&error))
         };
         let writing = Some(store.disk.start(&mut patience, begin).await?);
         Ok(Self { store: Arc::clone(store), patience, writing, batch: Vec::new(), batched: 0 })
@@ -185,11 +240,12 @@ impl Arrival {
         Ok(())
     }
 
-    async fn finish(mut self, upload: UploadId, part: PartId) -> Result<(), Failure> {
+    async fn finish(mut self, intake: Intake) -> Result<[u8; 16], Failure> {
         let mut staged = self.staged().await?;
         let (on, batch) = (Arc::clone(&self.store), self.batch);
         let keep = move || {
-            staged.write(&batch).and_then(|()| on.parts.keep(staged, upload, &part)).map_err(|error| failed(&error))
+            let Intake { upload, part, .. } = &intake;
+            staged.write(&batch).and_then(|()| on.parts.keep(staged, *upload, part)).map_err(|error| failed(&error))
         };
         self.store.disk.run(&mut self.patience, keep).await?
     }

@@ -2,7 +2,12 @@
 //! found again by the upload's id and the part's, until it is put together to one object or swept.
 
 mod files;
+mod ids;
 mod intake;
+mod ledger;
+mod part;
 
-pub(crate) use files::{PartId, Parts, UploadId};
-pub(crate) use intake::{assemble, receive, sweep};
+pub(crate) use files::Parts;
+pub(crate) use ids::{PartId, UploadId};
+pub(crate) use intake::{Intake, assemble, receive, sweep};
+pub(crate) use part::{Numbered, Summed};

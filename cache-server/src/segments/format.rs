@@ -104,6 +104,11 @@ impl Layout {
         self.chunks() * HASH as u64 + END_SIZE as u64
     }
 
+    /// Whether its head says more of the object than where it belongs, which is `address`.
+    pub(crate) fn has_attributes(self, address: &Address) -> bool {
+        self.head > bare(address) as u64
+    }
+
     /// The whole record; `None` if no file could hold it.
     pub(crate) fn checked_size(self) -> Option<u64> {
         let tail = self.chunks().checked_mul(HASH as u64)?.checked_add(END_SIZE as u64)?;
@@ -115,15 +120,19 @@ impl Layout {
     }
 }
 
+/// The size of a head without attributes.
+fn bare(address: &Address) -> usize {
+    let Address { space, key } = address;
+    FIXED + space.realm.len() + space.scope.to_string().len() + key.as_str().len() + CHECKSUM
+}
+
 impl Head {
     pub(crate) fn layout(&self) -> Layout {
         Layout { head: self.size() as u64, length: self.length }
     }
 
     fn size(&self) -> usize {
-        let Address { space, key } = &self.address;
-        let texts = space.realm.len() + space.scope.to_string().len() + key.as_str().len() + self.attributes.len();
-        FIXED + texts + CHECKSUM
+        bare(&self.address) + self.attributes.len()
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -237,6 +246,15 @@ mod tests {
             cost_ms: 4711,
             attributes: "{\"type\":\"x\"}".into(),
         }
+    }
+
+    #[test]
+    fn a_layout_tells_whether_there_are_attributes() {
+        let said = head(100);
+        let silent = Head { attributes: "".into(), ..said.clone() };
+        assert!(!said.attributes.is_empty());
+        assert!(said.layout().has_attributes(&said.address));
+        assert!(!silent.layout().has_attributes(&silent.address));
     }
 
     #[test]

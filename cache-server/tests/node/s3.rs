@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use hearth_host::clock::SystemClock;
-use hearth_model::{Clock, ManualClock, Millis};
+use hearth_model::{Bytes, Clock, ManualClock, Millis};
 use hearth_trust::{Claims, Token};
 
 use crate::environment::{for_builds, python_with, sccache, skip};
@@ -16,7 +16,9 @@ const BOTO3: &str = include_str!("s3_clients.py");
 async fn world_of_now() -> (World, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let now = SystemClock::default().now();
-    (World::at(&dir.path().join("cache"), ManualClock::at(now), |_| {}).await, dir)
+    // Room for uploads in parts, which may take a quarter of it, and one writer half of that.
+    let change = |config: &mut hearth_cache_server::NodeConfig| config.budget = Bytes::gib(1);
+    (World::at(&dir.path().join("cache"), ManualClock::at(now), change).await, dir)
 }
 
 /// An access key id and its secret.

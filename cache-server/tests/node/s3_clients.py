@@ -5,6 +5,7 @@ import base64
 import datetime
 import hashlib
 import io
+import random
 import sys
 import time
 import urllib.error
@@ -16,6 +17,7 @@ import botocore.compat
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+MIB = 1024 * 1024
 ENDPOINT, BUCKET, *KEYS = sys.argv[1:]
 WRITER, PULL, OTHER, EXPIRED = zip(KEYS[0::2], KEYS[1::2])
 
@@ -42,13 +44,13 @@ def client(keys, s3=None, **options):
 s3, pull, other, expired = client(WRITER), client(PULL), client(OTHER), client(EXPIRED)
 
 
-def refused(code, call, **arguments):
+def refused(code, call, *positional, **arguments):
     try:
-        call(**arguments)
+        call(*positional, **arguments)
     except ClientError as error:
         assert error.response["Error"]["Code"] == code, (code, error.response)
         return error.response
-    raise AssertionError(f"{code} was expected of {arguments}")
+    raise AssertionError(f"{code} was expected of {str((positional, arguments)):.300}")
 
 
 def body(key, who=s3, **arguments):
@@ -206,6 +208,116 @@ def ways_to_send():
     refused("NoSuchKey", s3.get_object, Bucket=BUCKET, Key="sent/wrong")
 
 
+def in_parts():
+    """40 MiB by boto3's own manager, which sends parts side by side, and every call by itself."""
+    data = random.Random(7).randbytes(40 * MIB)
+    about = {"ContentType": "application/zip", "Metadata": {"run": "7"}}
+    s3.upload_fileobj(io.BytesIO(data), BUCKET, "in/parts", ExtraArgs=about)
+    head = s3.head_object(Bucket=BUCKET, Key="in/parts")
+    digests = [hashlib.md5(data[at : at + 8 * MIB]).digest() for at in range(0, len(data), 8 * MIB)]
+    assert head["ETag"] == f'"{hashlib.md5(b"".join(digests)).hexdigest()}-5"', head
+    assert {name: head[name] for name in about} == about and head["ContentLength"] == len(data), head
+    into = io.BytesIO()
+    s3.download_fileobj(BUCKET, "in/parts", into)
+    assert into.getvalue() == data
+    assert s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
+    (listed,) = s3.list_objects_v2(Bucket=BUCKET, Prefix="in/parts")["Contents"]
+    assert (listed["ETag"], listed["Size"]) == (head["ETag"], len(data)), listed
+
+    name = {"Bucket": BUCKET, "Key": "in/turn"}
+    mine = {**name, "UploadId": s3.create_multipart_upload(**name)["UploadId"]}
+    put = lambda number, part, who=s3: who.upload_part(**mine, PartNumber=number, Body=part)["ETag"]
+    first, last = data[: 5 * MIB], b"the last one is small"
+    tags = {7: put(7, last), 2: put(2, b"replaced"), 3: put(3, b"not wanted")}
+    tags[2] = put(2, first)
+    assert tags[2] == f'"{hashlib.md5(first).hexdigest()}"', tags
+    page = s3.list_parts(**mine, MaxParts=2)
+    assert [(one["PartNumber"], one["Size"]) for one in page["Parts"]] == [(2, len(first)), (3, 10)], page
+    rest = s3.list_parts(**mine, PartNumberMarker=page["NextPartNumberMarker"])
+    assert [(one["PartNumber"], one["ETag"]) for one in rest["Parts"]] == [(7, tags[7])] and not rest["IsTruncated"]
+    refused("NoSuchKey", s3.get_object, **name)
+
+    complete = lambda *parts, who=s3, **more: who.complete_multipart_upload(
+        **mine, MultipartUpload={"Parts": [{"PartNumber": n, "ETag": tag} for n, tag in parts]}, **more
+    )
+    refused("InvalidPart", complete, (2, tags[7]))
+    refused("InvalidPart", complete, (2, tags[2]), (9, tags[7]))
+    refused("InvalidPartOrder", complete, (7, tags[7]), (2, tags[2]))
+    refused("EntityTooSmall", complete, (2, tags[2]), (3, tags[3]), (7, tags[7]))
+    # An upload is its beginner's alone, whatever others know of it.
+    for who in (pull, other):
+        refused("NoSuchUpload", complete, (2, tags[2]), who=who)
+        refused("NoSuchUpload", put, 2, first, who=who)
+        refused("NoSuchUpload", who.list_parts, **mine)
+        refused("NoSuchUpload", who.abort_multipart_upload, **mine)
+        assert who.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
+    refused("NoSuchUpload", s3.list_parts, **{**mine, "Key": "in/another"})
+    done = complete((2, tags[2]), (7, tags[7]))
+    assert complete((2, tags[2]), (7, tags[7]))["ETag"] == done["ETag"], "whoever did not hear the answer asks again"
+    assert body("in/turn") == first + last
+    refused("NoSuchUpload", put, 2, first)
+
+    # What is there does not change by this way either.
+    mine["UploadId"] = s3.create_multipart_upload(**name)["UploadId"]
+    tag = put(1, b"other")
+    refused("PreconditionFailed", complete, (1, tag))
+    assert body("in/turn") == first + last
+
+    for key in ("in/a", "in/b", "in/b"):
+        s3.create_multipart_upload(Bucket=BUCKET, Key=key)
+    pages = s3.get_paginator("list_multipart_uploads").paginate(
+        Bucket=BUCKET, Prefix="in/", PaginationConfig={"PageSize": 2}
+    )
+    found = [one for page in pages for one in page.get("Uploads", [])]
+    assert [one["Key"] for one in found] == ["in/a", "in/b", "in/b"], found
+    for one in found:
+        s3.abort_multipart_upload(Bucket=BUCKET, Key=one["Key"], UploadId=one["UploadId"])
+        refused("NoSuchUpload", s3.abort_multipart_upload, Bucket=BUCKET, Key=one["Key"], UploadId=one["UploadId"])
+    assert s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
+    for upload in ("x", "../..", "0" * 32, "0" * 10_000):
+        refused("NoSuchUpload", s3.list_parts, **name, UploadId=upload)
+
+
+def promised_digests():
+    """The name of a content-addressed object says what its bytes must be, whichever way they come."""
+    data, key = b"content", lambda data: f"gradle/cas/{hashlib.sha256(data).hexdigest()}"
+    for content, code in [(data, None), (b"other", "BadDigest")]:
+        name = {"Bucket": BUCKET, "Key": key(data)}
+        mine = {**name, "UploadId": s3.create_multipart_upload(**name)["UploadId"]}
+        part = {"PartNumber": 1, "ETag": s3.upload_part(**mine, PartNumber=1, Body=content)["ETag"]}
+        complete = {**mine, "MultipartUpload": {"Parts": [part]}}
+        if code is None:
+            s3.complete_multipart_upload(**complete)
+            s3.delete_object(**name)
+        else:
+            refused(code, s3.complete_multipart_upload, **complete)
+            refused("NoSuchKey", s3.get_object, **name)
+
+
+def copies():
+    about = {"ContentType": "text/x-rust", "Metadata": {"a": "1"}}
+    tag = s3.put_object(Bucket=BUCKET, Key="copy/from", Body=b"copied", **about)["ETag"]
+    source = {"Bucket": BUCKET, "Key": "copy/from"}
+    s3.copy_object(Bucket="elsewhere", Key="copy/to", CopySource=source, CopySourceIfMatch=tag)
+    got = s3.get_object(Bucket="elsewhere", Key="copy/to")
+    assert got["Body"].read() == b"copied" and {name: got[name] for name in about} == about, got
+    s3.copy_object(Bucket=BUCKET, Key="copy/b", CopySource=source, MetadataDirective="REPLACE", ContentType="text/b")
+    head = s3.head_object(Bucket=BUCKET, Key="copy/b")
+    assert (head["ContentType"], head["Metadata"]) == ("text/b", {}), head
+    refused("PreconditionFailed", s3.copy_object, Bucket=BUCKET, Key="c", CopySource=source, CopySourceIfMatch='"x"')
+    refused("NoSuchKey", s3.copy_object, Bucket=BUCKET, Key="c", CopySource={"Bucket": BUCKET, "Key": "nothing"})
+    refused("NoSuchKey", other.copy_object, Bucket=BUCKET, Key="c", CopySource=source)
+    refused("NoSuchBucket", s3.copy_object, Bucket=BUCKET, Key="c", CopySource={"Bucket": ".gha", "Key": "v/k"})
+    # A pull request may copy what it reads, to where it writes.
+    pull.copy_object(Bucket=BUCKET, Key="copy/own", CopySource=source)
+    assert body("copy/own", pull) == b"copied"
+    refused("NoSuchKey", s3.get_object, Bucket=BUCKET, Key="copy/own")
+    # boto3's manager copies large objects part by part.
+    s3.copy({"Bucket": BUCKET, "Key": "in/parts"}, BUCKET, "copy/large")
+    assert hashlib.md5(body("copy/large")).digest() == hashlib.md5(body("in/parts")).digest()
+    assert s3.get_object_tagging(Bucket=BUCKET, Key="copy/large")["TagSet"] == []
+
+
 def presigned():
     def sign(operation, key, who=s3, seconds=60, **more):
         return who.generate_presigned_url(operation, {"Bucket": BUCKET, "Key": key, **more}, ExpiresIn=seconds)
@@ -279,7 +391,22 @@ def clocks():
         botocore.auth.get_current_datetime = real
 
 
-TESTS = (objects, parts, remarks, lists, many_at_once, buckets, ways_to_send, presigned, credentials, scopes, clocks)
+TESTS = (
+    objects,
+    parts,
+    remarks,
+    lists,
+    many_at_once,
+    buckets,
+    ways_to_send,
+    in_parts,
+    promised_digests,
+    copies,
+    presigned,
+    credentials,
+    scopes,
+    clocks,
+)
 for test in TESTS:
     began = time.monotonic()
     test()

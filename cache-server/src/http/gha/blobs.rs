@@ -25,7 +25,7 @@ use crate::http::range::part;
 use crate::http::reply::{self, Reply, ReplyBody};
 use crate::http::webdav::CHECK_BODY;
 use crate::keys::Address;
-use crate::parts::{self, PartId, UploadId};
+use crate::parts::{self, Intake, PartId, Summed, UploadId};
 use crate::reads::{Part, find_named};
 use crate::uploads::{Failure, Taken};
 
@@ -132,8 +132,9 @@ async fn take(upload: &Upload, part: PartId, inflow: &mut Inflow, around: Around
         inflow.drain().await.map_err(|_| Fault::CutOff)?;
         return Ok(Fate::Discarded);
     }
-    let (count, fault) = match parts::receive(store, upload.id(), part, inflow).await {
-        Ok(Ok(())) => return Ok(Fate::Kept),
+    let intake = Intake { upload: upload.id(), writer: upload.writer, part, summed: Summed::Not };
+    let (count, fault) = match parts::receive(store, intake, inflow).await {
+        Ok(Ok(_)) => return Ok(Fate::Kept),
         Ok(Err(failure)) => (Taken::from(failure), failure.into()),
         Err(_) => (Taken::Aborted, Fault::CutOff),
     };

@@ -119,8 +119,8 @@ pub(super) async fn remove(store: &Arc<Store>, name: ObjectName) -> Result<bool,
 
 /// Begins an upload, with a note for its end.
 pub(super) async fn begin(store: &Arc<Store>, upload: &Upload, note: String) -> Result<(), Refusal> {
-    let id = upload.id();
-    on_disk(store, move |store| store.parts.begin(id, &note)).await?.map_err(|_| no_room())
+    let (id, writer) = (upload.id(), upload.writer);
+    on_disk(store, move |store| store.parts.begin(id, writer, &note)).await?.map_err(|_| no_room())
 }
 
 /// What was noted when the upload was begun; `None` when it was not, or is over.

@@ -8,8 +8,10 @@ use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode};
 use tokio::time::timeout;
 
+use super::copies;
 use super::error::Code;
 use super::lists;
+use super::multipart;
 use super::objects;
 use super::operation::{Operation, operation};
 use super::payload::Payload;
@@ -116,15 +118,37 @@ async fn carry_out(admitted: Admitted, head: &Parts, body: Incoming, around: Aro
         Operation::BucketLocation(_) => Ok(Document::new("LocationConstraint").reply()),
         Operation::ListBuckets => lists::buckets(&objects, around).await,
         Operation::ListObjects(bucket, style) => lists::objects(&objects, &bucket, style, &query, around).await,
-        Operation::ListUploads(_)
-        | Operation::CreateUpload(_)
-        | Operation::PutPart { .. }
-        | Operation::ListParts { .. }
-        | Operation::CompleteUpload { .. }
-        | Operation::AbortUpload { .. } => {
+        Operation::Copy { key, source } => {
             skip(body, around).await;
-            Err(Code::NotImplemented)
+            copies::object(&objects, &key, &source, &head.headers).await
         }
+        // Nothing that has tags is stored, so nothing has any.
+        Operation::Tags(key) => {
+            objects.look(&key).await.ok_or(Code::NoSuchKey)?;
+            let mut tagging = Document::new("Tagging");
+            tagging.within("TagSet", |_| {});
+            Ok(tagging.reply())
+        }
+        Operation::CreateUpload(key) => {
+            skip(body, around).await;
+            multipart::create(&objects, &key, &head.headers).await
+        }
+        Operation::PutPart { key, upload, number } => {
+            let payload = Payload::of(&head.headers, &payload, seal)?;
+            multipart::put_part(&objects, (&key, &upload, number), payload, body, around).await
+        }
+        Operation::CopyPart { key, upload, number, source } => {
+            skip(body, around).await;
+            copies::part_of_upload(&objects, (&key, &upload, number), &source, &head.headers).await
+        }
+        Operation::CompleteUpload { key, upload } => {
+            multipart::refuse_whole_sums(&head.headers)?;
+            let list = document(Payload::of(&head.headers, &payload, seal)?, body, around).await?;
+            multipart::complete(&objects, &key, &upload, &head.headers, &list).await
+        }
+        Operation::AbortUpload { key, upload } => multipart::abort(&objects, &key, &upload).await,
+        Operation::ListParts { key, upload } => multipart::list_parts(&objects, &key, &upload, &query).await,
+        Operation::ListUploads(bucket) => multipart::list_uploads(&objects, &bucket, &query).await,
     }
 }
 

@@ -2,13 +2,15 @@
 //! one short text, and read back by this dialect alone.
 
 use hyper::HeaderMap;
-use hyper::header::{CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
 
 use super::error::Code;
 use super::query::{decoded, encoded};
 
 /// What the store takes along with an object.
 const MAX_LENGTH: usize = 2 * 1024;
+/// Of that, what is left to the tag of an object that came in parts.
+const TAG_LENGTH: usize = 64;
 const REMARK: &str = "x-amz-meta-";
 const KEPT: [HeaderName; 6] = [
     CONTENT_TYPE,
@@ -39,7 +41,7 @@ impl Attributes {
             }
         }
         let attributes = Self(kept);
-        if attributes.to_text().len() > MAX_LENGTH { Err(Code::MetadataTooLarge) } else { Ok(attributes) }
+        if attributes.to_text().len() > MAX_LENGTH - TAG_LENGTH { Err(Code::MetadataTooLarge) } else { Ok(attributes) }
     }
 
     pub(crate) fn to_text(&self) -> Box<str> {
@@ -66,6 +68,21 @@ impl Attributes {
             headers.push((name.parse().ok()?, decoded(value).ok()?.parse().ok()?));
         }
         Some(Self(headers))
+    }
+
+    /// With the tag that stands for the object instead of the one that follows from what it is.
+    pub(crate) fn with_tag(mut self, tag: &str) -> Self {
+        self.0.extend(tag.parse().ok().map(|value| (ETAG, value)));
+        self
+    }
+
+    pub(crate) fn without_tag(mut self) -> Self {
+        self.0.retain(|(name, _)| name != ETAG);
+        self
+    }
+
+    pub(crate) fn tag(&self) -> Option<&str> {
+        self.0.iter().find(|(name, _)| name == ETAG).and_then(|(_, value)| value.to_str().ok())
     }
 
     pub(crate) fn put_into(self, headers: &mut HeaderMap) {
@@ -111,6 +128,19 @@ mod tests {
     fn nothing_is_an_empty_text() {
         assert_eq!(&*Attributes::of(&headers(&[("content-encoding", "aws-chunked")])).unwrap().to_text(), "");
         assert_eq!(Attributes::from_text(""), Attributes::default());
+    }
+
+    #[test]
+    fn a_tag_is_kept_beside_the_rest_and_no_client_sets_it() {
+        const TAG: &str = "\"0123456789abcdef0123456789abcdef-10000\"";
+        let long = "x".repeat(MAX_LENGTH - TAG_LENGTH - "s3&x-amz-meta-a=".len());
+        let of_client = Attributes::of(&headers(&[("x-amz-meta-a", &long), ("etag", "\"forged\"")])).unwrap();
+        assert_eq!(of_client.tag(), None);
+        let text = of_client.clone().with_tag(TAG).to_text();
+        assert!(text.len() <= MAX_LENGTH);
+        let read = Attributes::from_text(&text);
+        assert_eq!(read.tag(), Some(TAG));
+        assert_eq!(read.without_tag(), of_client);
     }
 
     #[test]

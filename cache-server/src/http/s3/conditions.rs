@@ -1,10 +1,9 @@
-//! Conditions and ranges of a read, and the condition of a write. Pure.
+//! Conditions of a read, and the condition of a write. Pure.
 
 use hyper::HeaderMap;
-use hyper::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, RANGE};
+use hyper::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 
 use super::dates::from_head;
-use crate::reads::Part;
 
 /// What the conditions of a read come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,24 +53,6 @@ pub(crate) fn creation(headers: &HeaderMap) -> Creation {
     }
 }
 
-/// The part of an object that a read asks for. Whatever is no range of one piece means the whole, as HTTP has it.
-pub(crate) fn part(headers: &HeaderMap) -> Part {
-    let text = headers.get(RANGE).and_then(|value| value.to_str().ok());
-    let Some((first, last)) = text.and_then(|text| text.strip_prefix("bytes=")?.split_once('-')) else {
-        return Part::Whole;
-    };
-    let number = |text: &str| {
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        digits.then(|| text.parse().unwrap_or(u64::MAX))
-    };
-    match (number(first), number(last)) {
-        (Some(first), Some(last)) if first <= last => Part::Between(first, last),
-        (Some(first), None) if last.is_empty() => Part::From(first),
-        (None, Some(count)) if first.is_empty() => Part::Last(count),
-        _ => Part::Whole,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,20 +82,6 @@ mod tests {
         // A tag says more than a time.
         check(&[(IF_MATCH, "\"a-1\""), (IF_UNMODIFIED_SINCE, THEN)], then + 1, Verdict::Send);
         check(&[(IF_NONE_MATCH, "\"b\""), (IF_MODIFIED_SINCE, THEN)], then, Verdict::Send);
-    }
-
-    #[test]
-    fn one_range_is_a_part_and_everything_else_the_whole() {
-        let check = |text: &str, expected| assert_eq!(part(&headers(&[(RANGE, text)])), expected, "{text}");
-        check("bytes=0-0", Part::Between(0, 0));
-        check("bytes=2-", Part::From(2));
-        check("bytes=2-100", Part::Between(2, 100));
-        check("bytes=-3", Part::Last(3));
-        check("bytes=0-18446744073709551616", Part::Between(0, u64::MAX));
-        for text in ["bytes=3-2", "bytes=-", "bytes=a-b", "bytes=0-1,3-4", "lines=0-1", "bytes=+1-2", ""] {
-            check(text, Part::Whole);
-        }
-        assert_eq!(part(&HeaderMap::new()), Part::Whole);
     }
 
     #[test]

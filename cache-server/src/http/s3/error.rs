@@ -16,6 +16,7 @@ pub(crate) enum Code {
     AuthorizationQueryParametersError,
     BadDigest,
     EntityTooLarge,
+    EntityTooSmall,
     /// A presigned address after its end.
     ExpiredAddress,
     /// A token after its end.
@@ -26,6 +27,8 @@ pub(crate) enum Code {
     InvalidArgument,
     InvalidBucket,
     InvalidKey,
+    InvalidPart,
+    InvalidPartOrder,
     InvalidRange,
     MalformedXml,
     MetadataTooLarge,
@@ -33,6 +36,7 @@ pub(crate) enum Code {
     MissingContentLength,
     NoSuchBucket,
     NoSuchKey,
+    NoSuchUpload,
     NotImplemented,
     ObjectExists,
     PreconditionFailed,
@@ -60,6 +64,9 @@ impl Code {
             ),
             Self::BadDigest => ("BadDigest", S::BAD_REQUEST, "the body does not have the checksum that came with it"),
             Self::EntityTooLarge => ("EntityTooLarge", S::BAD_REQUEST, "the body is larger than this server stores"),
+            Self::EntityTooSmall => {
+                ("EntityTooSmall", S::BAD_REQUEST, "every part but the last one must have at least 5 MiB")
+            }
             Self::ExpiredAddress => ("AccessDenied", S::FORBIDDEN, "Request has expired"),
             Self::ExpiredToken => {
                 ("ExpiredToken", S::BAD_REQUEST, "the token behind the access key id has expired, or was revoked")
@@ -82,6 +89,12 @@ impl Code {
                 S::BAD_REQUEST,
                 "bucket and key together have at most 1024 bytes, no control characters, and no segment that is empty, `.` or `..`",
             ),
+            Self::InvalidPart => {
+                ("InvalidPart", S::BAD_REQUEST, "a part of the list is not there, or has another ETag")
+            }
+            Self::InvalidPartOrder => {
+                ("InvalidPartOrder", S::BAD_REQUEST, "the numbers of the listed parts must ascend")
+            }
             Self::InvalidRange => ("InvalidRange", S::RANGE_NOT_SATISFIABLE, "the object ends before the range begins"),
             Self::MalformedXml => {
                 ("MalformedXML", S::BAD_REQUEST, "the body is not the XML that belongs to this request")
@@ -93,6 +106,11 @@ impl Code {
             Self::MissingContentLength => ("MissingContentLength", S::LENGTH_REQUIRED, "the body's length is not said"),
             Self::NoSuchBucket => ("NoSuchBucket", S::NOT_FOUND, "there is no such bucket"),
             Self::NoSuchKey => ("NoSuchKey", S::NOT_FOUND, "there is no such object"),
+            Self::NoSuchUpload => (
+                "NoSuchUpload",
+                S::NOT_FOUND,
+                "this caller has no such upload under way: it is over, or nothing came for too long",
+            ),
             Self::NotImplemented => {
                 ("NotImplemented", S::NOT_IMPLEMENTED, "this server does not do what the request asks for")
             }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::dates::in_xml;
 use super::error::Code;
 use super::listing::{Entry, Listed, Next, Page, Rest, Source, behind};
-use super::objects::identity;
+use super::objects::{etag, identity};
 use super::operation::{Bucket, Style};
 use super::query::{Query, encoded_path};
 use super::xml::Document;
@@ -117,9 +117,9 @@ pub(super) async fn objects(
         }
     }
     for entry in &page.entries {
+        let tag = tag(objects, entry).await;
         match entry {
             Entry::Object(Listed { key, about }) => document.within("Contents", |contents| {
-                let tag = identity(about.name, about.writer, about.length, about.stored_at);
                 contents.put("Key", relative(key)).put("LastModified", in_xml(about.stored_at));
                 contents.put("ETag", tag).put("Size", about.length).put("StorageClass", "STANDARD");
             }),
@@ -129,6 +129,14 @@ pub(super) async fn objects(
         };
     }
     Ok(document.reply())
+}
+
+/// The tag that a read of the object would say. The log, from which lists are made, knows it of all but those whose
+/// records hold more: they may have come in parts.
+async fn tag(objects: &NodeObjects, entry: &Entry<catalog::Listed>) -> String {
+    let Entry::Object(Listed { about, .. }) = entry else { return String::new() };
+    let info = if about.has_attributes { objects.look_at(about).await } else { None };
+    info.map_or_else(|| identity(about.name, about.writer, about.length, about.stored_at), |info| etag(&info))
 }
 
 /// First segments below which the caller sees something.
@@ -171,7 +179,7 @@ async fn fill(
             let of = |listed: catalog::Listed| Listed { key: listed.address.key.as_str().to_owned(), about: listed };
             sources[source] = Source { ready: listed.into_iter().map(of).collect(), rest };
         }
-        Ok(())
+        Ok::<(), Code>(())
     };
     timeout(around.limits.client_stall, asking).await.map_err(|_| Code::SlowDown)??;
     Ok(page)

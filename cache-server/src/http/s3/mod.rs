@@ -14,12 +14,14 @@ mod answer;
 mod attributes;
 mod chunked;
 mod conditions;
+mod copies;
 mod dates;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod listing;
 mod lists;
+mod multipart;
 mod objects;
 mod operation;
 mod payload;

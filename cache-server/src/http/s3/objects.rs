@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use hearth_model::{Timestamp, WriterId};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT_RANGES, CONTENT_RANGE, ETAG, HeaderValue, LAST_MODIFIED};
+use hyper::header::{ACCEPT_RANGES, CONTENT_RANGE, ETAG, HeaderValue, LAST_MODIFIED, RANGE};
 use hyper::{HeaderMap, StatusCode};
 
 use super::answer::inflow;
 use super::attributes::Attributes;
-use super::conditions::{Creation, Verdict, conditions, creation, part};
+use super::conditions::{Creation, Verdict, conditions, creation};
 use super::dates::in_head;
 use super::error::Code;
 use super::operation::Bucket;
 use super::payload::Payload;
 use super::signature::hex;
 use super::xml::{Document, Removals, Verbosity, removals};
+use crate::http::range::part;
 use crate::http::reply::{self, Reply, ReplyBody};
 use crate::http::webdav::{Around, Objects, Removal};
 use crate::keys::{ObjectKey, ObjectName};
@@ -31,7 +32,7 @@ pub(super) async fn get(
     headers: &HeaderMap,
     around: Around<'_>,
 ) -> Result<Reply, Code> {
-    let part = part(headers);
+    let part = part(headers.get(RANGE).and_then(|value| value.to_str().ok()));
     let found = objects.find(key, part).await.ok_or(Code::NoSuchKey)?;
     let info = Arc::clone(&found.info);
     if let Some(reply) = unconditional(&info, headers)? {
@@ -77,21 +78,29 @@ pub(super) async fn put(
     if let Some(digest) = key.content_digest() {
         inflow.must_hash_to(digest);
     }
-    match (objects.store(key, attributes, inflow).await, creation) {
+    let taken = objects.store(key, attributes, inflow).await;
+    // Why a body was cut, its own checks know better.
+    stored(taken, key, creation).map_err(|code| if taken == Taken::Aborted { verdict.code() } else { code })?;
+    let mut reply = reply::status(StatusCode::OK);
+    // What was discarded has a tag too: some clients take an answer without one for no answer.
+    let tag = objects.look(key).await.map_or_else(|| tag(""), |info| etag(&info));
+    reply.headers_mut().insert(ETAG, header(&tag));
+    Ok(reply)
+}
+
+/// What a client hears of a write, however its bytes came.
+pub(super) fn stored(taken: Taken, key: &ObjectKey, creation: Creation) -> Result<(), Code> {
+    match (taken, creation) {
         (Taken::Duplicate | Taken::Divergent, Creation::New) => Err(Code::PreconditionFailed),
         // A compiler that is not reproducible is none of the build's business.
         (Taken::Divergent, _) if !key.is_compilation() => Err(Code::ObjectExists),
-        (Taken::Stored | Taken::Duplicate | Taken::Divergent | Taken::Discarded | Taken::Malformed, _) => {
-            let mut reply = reply::status(StatusCode::OK);
-            // What was discarded has a tag too: some clients take an answer without one for no answer.
-            let tag = objects.look(key).await.map_or_else(|| tag(""), |info| etag(&info));
-            reply.headers_mut().insert(ETAG, header(&tag));
-            Ok(reply)
-        }
+        // A digest that the key promises, on the other hand, is a promise.
+        (Taken::Malformed, _) if !key.is_compilation() => Err(Code::BadDigest),
+        (Taken::Stored | Taken::Duplicate | Taken::Divergent | Taken::Discarded | Taken::Malformed, _) => Ok(()),
         (Taken::TooLarge, _) => Err(Code::EntityTooLarge),
         (Taken::NoRoom, _) => Err(Code::InsufficientStorage),
         (Taken::TooSlow, _) => Err(Code::SlowDown),
-        (Taken::Aborted, _) => Err(verdict.code()),
+        (Taken::Aborted, _) => Err(Code::IncompleteBody),
     }
 }
 
@@ -131,8 +140,7 @@ pub(super) async fn delete_all(objects: &NodeObjects, bucket: &Bucket, list: &[u
 
 /// The answer to a read whose conditions spare it the object.
 fn unconditional(info: &Info, headers: &HeaderMap) -> Result<Option<Reply>, Code> {
-    let modified_s = info.stored_at.as_millis().div_euclid(1000);
-    match conditions(headers, &etag(info), modified_s) {
+    match conditions(headers, &etag(info), modified_s(info)) {
         Verdict::Send => Ok(None),
         Verdict::Failed => Err(Code::PreconditionFailed),
         Verdict::NotModified => Ok(Some(described(reply::status(StatusCode::NOT_MODIFIED), info))),
@@ -148,7 +156,15 @@ fn described(mut reply: Reply, info: &Info) -> Reply {
     reply
 }
 
-fn etag(info: &Info) -> String {
+/// When the object was stored, by the second, as HTTP tells times.
+pub(super) fn modified_s(info: &Info) -> i64 {
+    info.stored_at.as_millis().div_euclid(1000)
+}
+
+pub(super) fn etag(info: &Info) -> String {
+    if let Some(tag) = Attributes::from_text(&info.attributes).tag() {
+        return tag.to_owned();
+    }
     identity(info.name, info.writer, info.length, info.stored_at)
 }
 
@@ -163,6 +179,6 @@ fn tag(identity: &str) -> String {
     format!("\"{}-1\"", hex(&digest.as_bytes()[..16]))
 }
 
-fn header(text: &str) -> HeaderValue {
+pub(super) fn header(text: &str) -> HeaderValue {
     text.parse().expect("tags and times are made of visible characters")
 }

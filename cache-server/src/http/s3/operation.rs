@@ -5,7 +5,7 @@ use hyper::header::HeaderName;
 use hyper::{HeaderMap, Method};
 
 use super::error::Code;
-use super::query::Query;
+use super::query::{Query, decoded};
 use crate::keys::ObjectKey;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +20,12 @@ pub(crate) enum Operation {
     Get(ObjectKey),
     Head(ObjectKey),
     Put(ObjectKey),
+    Copy { key: ObjectKey, source: ObjectKey },
     Delete(ObjectKey),
+    Tags(ObjectKey),
     CreateUpload(ObjectKey),
     PutPart { key: ObjectKey, upload: String, number: u16 },
+    CopyPart { key: ObjectKey, upload: String, number: u16, source: ObjectKey },
     ListParts { key: ObjectKey, upload: String },
     CompleteUpload { key: ObjectKey, upload: String },
     AbortUpload { key: ObjectKey, upload: String },
@@ -91,7 +94,7 @@ const LISTING: [&str; 10] = [
 ];
 
 /// Headers of S3 that change nothing here, or that are looked at.
-const KNOWN_HEADERS: [&str; 20] = [
+const KNOWN_HEADERS: [&str; 26] = [
     "x-amz-acl",
     "x-amz-bucket-region",
     "x-amz-checksum-algorithm",
@@ -104,9 +107,15 @@ const KNOWN_HEADERS: [&str; 20] = [
     "x-amz-checksum-type",
     "x-amz-content-sha256",
     "x-amz-copy-source",
+    "x-amz-copy-source-if-match",
+    "x-amz-copy-source-if-modified-since",
+    "x-amz-copy-source-if-none-match",
+    "x-amz-copy-source-if-unmodified-since",
+    "x-amz-copy-source-range",
     "x-amz-date",
     "x-amz-decoded-content-length",
     "x-amz-metadata-directive",
+    "x-amz-mp-object-size",
     "x-amz-optional-object-attributes",
     "x-amz-sdk-checksum-algorithm",
     "x-amz-security-token",
@@ -136,8 +145,7 @@ fn on_bucket(method: &Method, bucket: Bucket, query: &Query) -> Result<Operation
         Method::PUT => only(query, &[], Operation::CreateBucket(bucket)),
         Method::GET if query.has("location") => only(query, &["location"], Operation::BucketLocation(bucket)),
         Method::GET if query.has("uploads") => {
-            let listing =
-                ["uploads", "prefix", "delimiter", "max-uploads", "encoding-type", "key-marker", "upload-id-marker"];
+            let listing = ["uploads", "prefix", "max-uploads", "encoding-type", "key-marker", "upload-id-marker"];
             only(query, &listing, Operation::ListUploads(bucket))
         }
         Method::GET => {
@@ -157,23 +165,28 @@ fn on_bucket(method: &Method, bucket: Bucket, query: &Query) -> Result<Operation
 fn on_object(method: &Method, key: ObjectKey, query: &Query, headers: &HeaderMap) -> Result<Operation, Code> {
     let upload = || query.get("uploadId").map(str::to_owned).ok_or(Code::InvalidArgument);
     let of_upload = query.has("uploadId");
-    let copies = headers.contains_key("x-amz-copy-source");
     match *method {
         Method::GET if of_upload => {
             let upload = upload()?;
             only(query, &["uploadId", "max-parts", "part-number-marker"], Operation::ListParts { key, upload })
         }
+        Method::GET if query.has("tagging") => only(query, &["tagging"], Operation::Tags(key)),
         Method::GET => only(query, &[], Operation::Get(key)),
         Method::HEAD => only(query, &[], Operation::Head(key)),
-        // A copy is a read and a write, which a client can do by itself.
-        Method::PUT if copies => Err(Code::NotImplemented),
         Method::PUT if of_upload => {
             let number = query.get("partNumber").and_then(|text| text.parse().ok());
             let number = number.filter(|n| (1..=10_000).contains(n)).ok_or(Code::InvalidArgument)?;
             let upload = upload()?;
-            only(query, &["uploadId", "partNumber"], Operation::PutPart { key, upload, number })
+            let operation = match source(headers)? {
+                Some(source) => Operation::CopyPart { key, upload, number, source },
+                None => Operation::PutPart { key, upload, number },
+            };
+            only(query, &["uploadId", "partNumber"], operation)
         }
-        Method::PUT => only(query, &[], Operation::Put(key)),
+        Method::PUT => match source(headers)? {
+            Some(source) => only(query, &[], Operation::Copy { key, source }),
+            None => only(query, &[], Operation::Put(key)),
+        },
         Method::DELETE if of_upload => {
             let upload = upload()?;
             only(query, &["uploadId"], Operation::AbortUpload { key, upload })
@@ -187,6 +200,19 @@ fn on_object(method: &Method, key: ObjectKey, query: &Query, headers: &HeaderMap
         Method::POST => Err(Code::NotImplemented),
         _ => Err(Code::MethodNotAllowed),
     }
+}
+
+/// The object of which a copy is to be made, if one is.
+fn source(headers: &HeaderMap) -> Result<Option<ObjectKey>, Code> {
+    let Some(value) = headers.get("x-amz-copy-source") else { return Ok(None) };
+    let text = value.to_str().map_err(|_| Code::InvalidArgument)?;
+    let (text, version) = text.split_once('?').map_or((text, None), |(text, version)| (text, Some(version)));
+    if version.is_some_and(|version| version != "versionId=null") {
+        return Err(Code::NotImplemented);
+    }
+    let text = decoded(text).map_err(|_| Code::InvalidArgument)?;
+    let (bucket, rest) = text.strip_prefix('/').unwrap_or(&text).split_once('/').ok_or(Code::InvalidArgument)?;
+    Bucket::new(bucket)?.key(rest).map(Some)
 }
 
 /// The operation, when the query asks for nothing besides.
@@ -206,7 +232,8 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Code> {
     if headers.keys().any(is_foreign)
         || asks_for("x-amz-acl", &["private", "bucket-owner-full-control"])
         || asks_for("x-amz-storage-class", &["STANDARD"])
-        || asks_for("x-amz-checksum-type", &["FULL_OBJECT"])
+        || asks_for("x-amz-checksum-type", &["FULL_OBJECT", "COMPOSITE"])
+        || asks_for("x-amz-metadata-directive", &["COPY", "REPLACE"])
     {
         return Err(Code::NotImplemented);
     }
@@ -253,12 +280,29 @@ mod tests {
         check("HEAD", "/b/a%20%2fc", Ok(Operation::Head(key("b/a /c"))));
         check("PUT", "/b/a?X-Amz-Signature=1&X-Amz-Date=2", Ok(Operation::Put(key("b/a"))));
         check("DELETE", "/b/a", Ok(Operation::Delete(key("b/a"))));
+        check("GET", "/b/a?tagging", Ok(Operation::Tags(key("b/a"))));
         check("POST", "/b/a?uploads", Ok(Operation::CreateUpload(key("b/a"))));
         let part = Operation::PutPart { key: key("b/a"), upload: upload(), number: 10_000 };
         check("PUT", "/b/a?partNumber=10000&uploadId=u", Ok(part));
         check("GET", "/b/a?uploadId=u", Ok(Operation::ListParts { key: key("b/a"), upload: upload() }));
         check("POST", "/b/a?uploadId=u", Ok(Operation::CompleteUpload { key: key("b/a"), upload: upload() }));
         check("DELETE", "/b/a?uploadId=u", Ok(Operation::AbortUpload { key: key("b/a"), upload: upload() }));
+    }
+
+    #[test]
+    fn a_copy_names_its_source() {
+        let copy = |source: &'static str| parse("PUT", "/b/a", &[("x-amz-copy-source", source)]);
+        for source in ["/c/d%20/e", "c/d%20/e", "c/d%20/e?versionId=null"] {
+            assert_eq!(copy(source), Ok(Operation::Copy { key: key("b/a"), source: key("c/d /e") }), "{source}");
+        }
+        for source in ["", "/", "c", "/c"] {
+            assert_eq!(copy(source), Err(Code::InvalidArgument), "{source}");
+        }
+        assert_eq!(copy("c/../d"), Err(Code::InvalidKey));
+        assert_eq!(copy("/.gha/v/k"), Err(Code::NoSuchBucket));
+        let part = parse("PUT", "/b/a?partNumber=2&uploadId=u", &[("x-amz-copy-source", "c/d")]);
+        let upload = "u".to_owned();
+        assert_eq!(part, Ok(Operation::CopyPart { key: key("b/a"), upload, number: 2, source: key("c/d") }));
     }
 
     #[test]
@@ -269,7 +313,6 @@ mod tests {
             ("PUT", "/b?policy"),
             ("DELETE", "/b"),
             ("GET", "/b/a?versionId=1"),
-            ("GET", "/b/a?tagging"),
             ("PUT", "/b/a?tagging"),
             ("GET", "/b/a?partNumber=1"),
             ("GET", "/b/a?response-content-type=text/html"),
@@ -282,7 +325,8 @@ mod tests {
             ("x-amz-server-side-encryption", "AES256"),
             ("x-amz-acl", "public-read"),
             ("x-amz-storage-class", "GLACIER"),
-            ("x-amz-copy-source", "/b/c"),
+            ("x-amz-copy-source", "/b/c?versionId=1"),
+            ("x-amz-metadata-directive", "MERGE"),
             ("x-amz-tagging", "a=b"),
             ("x-amz-object-lock-mode", "GOVERNANCE"),
         ] {

@@ -87,6 +87,10 @@ impl Sums {
         Ok(())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         for expected in &mut self.0 {
             expected.sum.update(bytes);

@@ -14,6 +14,7 @@ pub(crate) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 /// S3's own bounds.
 const MAX_REMOVALS: usize = 1000;
+const MAX_PARTS: usize = 10_000;
 
 /// An answer under way: elements are opened and closed as they are written.
 #[derive(Debug)]
@@ -110,6 +111,46 @@ pub(crate) fn removals(body: &[u8]) -> Result<Removals, Code> {
     }
 }
 
+/// A part as a client lists it at the end of an upload.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ListedPart {
+    pub(crate) number: u16,
+    pub(crate) etag: String,
+}
+
+impl ListedPart {
+    /// The digest that its tag is, with quotes or without them.
+    pub(crate) fn md5(&self) -> Result<[u8; 16], Code> {
+        let digits = self.etag.trim().trim_matches('"');
+        let number = (digits.len() == 32).then(|| u128::from_str_radix(digits, 16).ok()).flatten();
+        number.map(u128::to_be_bytes).ok_or(Code::InvalidPart)
+    }
+}
+
+/// The parts of a `CompleteMultipartUpload`. Checksums that stand there are not looked at: the tag says what a part is.
+pub(crate) fn parts(body: &[u8]) -> Result<Vec<ListedPart>, Code> {
+    let mut parts: Vec<ListedPart> = Vec::new();
+    let (mut number, mut etag) = (None, None);
+    read(body, |step| {
+        match step {
+            Step::Text("CompleteMultipartUpload/Part/PartNumber", text) => {
+                number = Some(text.trim().parse().map_err(|_| Code::MalformedXml)?);
+            }
+            Step::Text("CompleteMultipartUpload/Part/ETag", text) => etag = Some(text),
+            Step::End("CompleteMultipartUpload/Part") => {
+                let (Some(number), Some(etag)) = (number.take(), etag.take()) else { return Err(Code::MalformedXml) };
+                if parts.last().is_some_and(|last| last.number >= number) {
+                    return Err(Code::InvalidPartOrder);
+                }
+                parts.push(ListedPart { number, etag });
+            }
+            Step::Text(..) | Step::End(_) => {}
+        }
+        if parts.len() > MAX_PARTS { Err(Code::MalformedXml) } else { Ok(()) }
+    })?;
+    if parts.is_empty() { Err(Code::MalformedXml) } else { Ok(parts) }
+}
+
 /// What a reader of elements meets: the text of an innermost one, by its path, and the end of any.
 enum Step<'a> {
     Text(&'a str, String),
@@ -191,6 +232,36 @@ mod tests {
         assert_eq!(delete(quiet), keys(&["<c>"], Verbosity::Errors));
     }
 
+    fn complete(inside: &str) -> Result<Vec<(u16, String)>, Code> {
+        let parts = parts(format!("<CompleteMultipartUpload>{inside}</CompleteMultipartUpload>").as_bytes())?;
+        Ok(parts.into_iter().map(|part| (part.number, part.etag)).collect())
+    }
+
+    #[test]
+    fn a_list_of_parts_is_read() {
+        let part = |n: &str| format!("<Part><ETag>&quot;{n}-1&quot;</ETag><PartNumber>{n}</PartNumber></Part>");
+        let read = |n: u16| (n, format!("\"{n}-1\""));
+        assert_eq!(complete(&(part("1") + &part("3"))), Ok(vec![read(1), read(3)]));
+        assert_eq!(complete(&(part("3") + &part("1"))), Err(Code::InvalidPartOrder));
+        assert_eq!(complete(&(part("1") + &part("1"))), Err(Code::InvalidPartOrder));
+        assert_eq!(complete(&part("x")), Err(Code::MalformedXml));
+        assert_eq!(complete(&part("65536")), Err(Code::MalformedXml));
+        assert_eq!(complete("<Part><PartNumber>1</PartNumber></Part>"), Err(Code::MalformedXml));
+        assert_eq!(complete(""), Err(Code::MalformedXml));
+    }
+
+    #[test]
+    fn the_tag_of_a_part_is_its_digest() {
+        let md5 = |etag: &str| ListedPart { number: 1, etag: etag.to_owned() }.md5();
+        let digits = "00ff00ff00ff00ff00ff00ff00ff00ff";
+        let expected = [0, 0xff].repeat(8);
+        assert_eq!(md5(digits).map(Vec::from), Ok(expected.clone()));
+        assert_eq!(md5(&format!("\"{digits}\"")).map(Vec::from), Ok(expected));
+        for other in ["", "\"\"", &digits[1..], &format!("{digits}-2"), "+0ff00ff00ff00ff00ff00ff00ff00fg"] {
+            assert_eq!(md5(other), Err(Code::InvalidPart), "{other}");
+        }
+    }
+
     #[test]
     fn what_is_no_list_is_refused() {
         let malformed = Err(Code::MalformedXml);
@@ -217,6 +288,7 @@ mod tests {
         #[test]
         fn no_text_makes_the_parser_fail(text in "[<>/&;a-z!\\[\\]\"= -]{0,80}") {
             let _ = removals(text.as_bytes());
+            let _ = parts(text.as_bytes());
         }
     }
 }

@@ -1,5 +1,4 @@
-//! A node's objects as one caller may have them: where his rights, his pace, his revocation and the books about him meet
-//! the store, whatever the dialect.
+//! Objects one by one: found, described, stored, removed, listed.
 
 use std::sync::Arc;
 
@@ -14,17 +13,17 @@ use crate::http::reply::ReplyBody;
 use crate::http::webdav::{Objects, Removal};
 use crate::keys::{ObjectKey, ObjectName, Space};
 use crate::node::Watch;
-use crate::reads::{Found, Nothing, Part, find, measure};
+use crate::reads::{Found, Nothing, Part, find, find_named, measure};
 use crate::store::{Info, Store};
 use crate::uploads::{Taken, receive, refuse};
 
 /// A node's objects as one caller may have them, and the place where reads and writes are counted.
 #[derive(Debug)]
 pub(crate) struct NodeObjects {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     gate: Arc<Gate>,
     watch: Arc<Watch>,
-    caller: Arc<Caller>,
+    pub(super) caller: Arc<Caller>,
 }
 
 impl NodeObjects {
@@ -54,7 +53,7 @@ impl NodeObjects {
     }
 
     /// What was stored stays only if its writer was not revoked meanwhile: his objects have been looked for already.
-    async fn keep(&self, key: &ObjectKey, taken: Taken) -> Taken {
+    pub(super) async fn keep(&self, key: &ObjectKey, taken: Taken) -> Taken {
         if taken != Taken::Stored || self.gate.admits(&self.caller) {
             return taken;
         }
@@ -111,6 +110,13 @@ impl NodeObjects {
         self.note(Act::Write, key, Done { outcome: taken.as_str(), size: Some(length) });
         self.store.counts.of_write(taken).one();
         taken
+    }
+
+    /// What the object is that was listed under this name.
+    pub(crate) async fn look_at(&self, listed: &Listed) -> Option<Arc<Info>> {
+        let mut patience = Patience::new(self.store.config.limits.read);
+        let found = find_named(&self.store, vec![listed.name], Part::Last(0), &mut patience).await;
+        found.ok().map(|found| found.info)
     }
 
     /// The spaces that he may list, nearest first.
