@@ -140,11 +140,13 @@ fn run(book: &Book, mut queue: mpsc::Receiver<Order>) {
             bytes += order.bytes();
             batch.push(order);
         }
+        book.health.appending();
         // Before anything is decided: somebody else may have been first.
         book.learn_from_others();
         let mut writing = Writing::new(book, bytes);
         batch.drain(..).for_each(|order| writing.take(order));
         writing.commit();
+        book.health.appended();
     }
 }
 
@@ -284,6 +286,10 @@ impl<'a> Writing<'a> {
             written = self.book.sync();
         }
         self.book.written();
+        match &written {
+            Ok(()) => self.book.health.writes.succeeded(),
+            Err(error) => self.book.health.writes.failed(error),
+        }
         if let Err(error) = written {
             return self.fail(records, &error);
         }

@@ -17,6 +17,7 @@ use tracing::warn;
 use crate::appender::Ready;
 use crate::config::{Durability, NodeConfig, Ownership};
 use crate::error::NodeError;
+use crate::health::Health;
 use crate::index::{Added, Entry, Fact, Index, Insertion, Logs, Place, Read, Site};
 use crate::keys::ObjectName;
 use crate::segments::{Hashes, ReadError, Record, SOLE, Segment, Shelf, Source, Step};
@@ -33,6 +34,7 @@ pub(crate) struct Book {
     pub(crate) index: Index,
     pub(crate) logs: Logs,
     pub(crate) durability: Durability,
+    pub(crate) health: Health,
     /// Rung when something was written that is not synced.
     pub(crate) unsynced: Notify,
     unsaved: Mutex<Unsaved>,
@@ -97,6 +99,7 @@ impl Book {
             index: Index::default(),
             logs: Logs::open(logs.clone(), owner).map_err(at(&logs))?,
             durability: config.durability,
+            health: Health::default(),
             unsynced: Notify::new(),
             unsaved: Mutex::default(),
             syncing: Mutex::default(),
@@ -346,10 +349,14 @@ impl Book {
         let synced = self.sync_segments(&segments).and_then(|()| self.logs.sync());
         let mut unsaved = lock(&self.unsaved);
         let since = unsaved.syncing_since.take();
-        if synced.is_err() {
+        match &synced {
+            Ok(()) => self.health.syncs.succeeded(),
             // Somebody will try again.
-            unsaved.segments.extend(segments);
-            unsaved.since = since.or(unsaved.since);
+            Err(error) => {
+                self.health.syncs.failed(error);
+                unsaved.segments.extend(segments);
+                unsaved.since = since.or(unsaved.since);
+            }
         }
         synced
     }

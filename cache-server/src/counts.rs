@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::eviction::Evictions;
 use crate::reads::Nothing;
 use crate::uploads::Taken;
 
@@ -46,6 +47,8 @@ pub(crate) struct Counts {
     pub(crate) divergent: Count,
     /// Writes that the job had no right or no quota for.
     pub(crate) discarded: Count,
+    /// Writes for which there was no quota left; they are among `discarded`.
+    pub(crate) over_quota: Count,
     /// Writes below a key of sccache's that are nothing that it makes.
     pub(crate) malformed: Count,
     pub(crate) too_large: Count,
@@ -62,8 +65,10 @@ pub(crate) struct Counts {
     /// Records that were checked without anybody asking for them, and their bytes.
     pub(crate) scrubbed: Count,
     pub(crate) scrubbed_bytes: Count,
-    pub(crate) evicted: Count,
-    pub(crate) evicted_bytes: Count,
+    /// Segments that were emptied to give their dead room back, and bytes that had to be copied for it.
+    pub(crate) compacted: Count,
+    pub(crate) compacted_bytes: Count,
+    pub(crate) evictions: Evictions,
 }
 
 impl Counts {

@@ -19,6 +19,7 @@ mod far;
 #[doc(hidden)]
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod health;
 mod http;
 mod index;
 mod keys;
@@ -59,7 +60,8 @@ pub use error::NodeError;
 pub use eviction::{ClassLimit, Retention};
 pub use far::{FarConfig, FarError, FarNode, ProbeError};
 pub use http::gha::ArtifactLife;
-pub use node::{IndexState, Node, NodeStatus, trim};
+pub use metrics::{Minute, SlowRequest};
+pub use node::{DiskState, IndexState, Node, NodeStatus, trim};
 pub use relay::{Backend, Relay, RelayCounts, RelayError};
 pub use savings::{JobSavings, MissedCrate, Misses, RealmSavings, SavingsReport};
 pub use secret::Secret;

@@ -169,7 +169,7 @@ async fn run(count: u64) -> Figures {
         write_while_evicting: Latencies::of(writes),
         read_while_evicting: Latencies::of(reads),
         declined: declined.load(Ordering::Relaxed),
-        evicted: shed.store.counts.evicted.get(),
+        evicted: shed.store.counts.evictions.objects(),
     }
 }
 

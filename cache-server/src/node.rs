@@ -1,14 +1,15 @@
 //! A node from outside: open it, let it serve listeners, ask how it is, stop it. Owns the background task and knows who
 //! may do what: every object request needs a token that is good now, or claims that its caller vouches for.
 
+mod look;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hearth_model::{Bytes, Clock, Millis, Timestamp, WriterId};
+use hearth_model::{Bytes, Clock, Millis, Timestamp};
 use hearth_trust::{Claims, Signer};
 use hyper::Request;
 use hyper::body::Incoming;
-use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::warn;
@@ -28,15 +29,16 @@ use crate::http::s3;
 use crate::http::server::{self, Service};
 use crate::http::stop::{StopSender, stop_pair};
 use crate::http::webdav::{self, Around};
-use crate::metrics::NodeCollector;
+use crate::metrics::keep_minutes;
 use crate::objects::NodeObjects;
-use crate::savings::{JobSavings, SavingsReport};
 use crate::store::Store;
 use crate::transport::Listener;
 use crate::upkeep::{keep_synced, look_after, look_after_once};
 use crate::upstream::{
     SealKey, Tier, UpstreamMode, UpstreamPlace, UpstreamStatus, WarmError, Warmed, carry, connect, warm,
 };
+
+pub use look::DiskState;
 
 /// One cache node. Clones are the same node.
 #[derive(Debug, Clone)]
@@ -140,6 +142,7 @@ impl Node {
         housekeeping.spawn(look_after(Arc::clone(&store)));
         housekeeping.spawn(keep_synced(Arc::clone(&store)));
         housekeeping.spawn(keep_house(Arc::clone(&store)));
+        housekeeping.spawn(keep_minutes(Arc::clone(&store)));
         housekeeping.spawn(follow(Arc::clone(&gate), Arc::clone(&store)));
         let audit = (store.config.ownership == Ownership::Alone).then(|| {
             let (audit, writer) = Audit::new(&store.config.root, Arc::clone(&store.counts.audit_lost));
@@ -199,29 +202,11 @@ impl Node {
             malformed: counts.malformed.get(),
             failed,
             refused: counts.refused.get(),
-            evicted: counts.evicted.get(),
+            evicted: counts.evictions.objects(),
             corrupt: counts.corrupt.get(),
             unsynced_for: store.book.unsynced_for(),
             saved: Millis(store.savings.saved_ms.get()),
         }
-    }
-
-    /// What was saved and what was missed since the node was opened: by realm and by crate, the first `top` of each.
-    pub fn savings(&self, top: usize) -> SavingsReport {
-        self.inner.store.savings.report(top)
-    }
-
-    /// What a job, or the owner of a static token, has saved and missed; `None` when he was not seen lately.
-    pub fn savings_of(&self, writer: WriterId) -> Option<JobSavings> {
-        self.inner.store.savings.job(writer)
-    }
-
-    /// Registers the node's metrics, whose names begin with `cache_`.
-    pub fn register_metrics(&self, registry: &mut Registry) {
-        registry.register_collector(Box::new(NodeCollector {
-            store: Arc::clone(&self.inner.store),
-            crowd: Arc::clone(&self.inner.crowd),
-        }));
     }
 
     /// Stops serving on all listeners, waits for uploads that are under way, and ends the background task.
@@ -338,7 +323,9 @@ impl Service for NodeService {
     async fn answer(&self, visitor: &Remembered, request: Request<Incoming>) -> Reply {
         let Inner { store, gate, seal, .. } = &*self.0.inner;
         let around = Around { limits: &store.config.limits, traffic: &store.traffic };
-        match dialect(&request) {
+        let dialect = dialect(&request);
+        let under_way = store.requests.begin(dialect, &request, &*store.clock);
+        let reply = match dialect {
             Dialect::Plain => {
                 let objects = self.0.objects_for(visitor, &request);
                 webdav::answer(request, objects, around).await
@@ -353,6 +340,8 @@ impl Service for NodeService {
                 let objects = self.0.objects_for(visitor, &request);
                 gha::answer(request, objects, gha::Around { store, gate }).await
             }
-        }
+        };
+        under_way.answered(reply.status());
+        reply
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes as Data;
-use hearth_model::{Bytes, Clock, Scope, Timestamp, WriterId};
+use hearth_model::{Bytes, Clock, Millis, Scope, Timestamp, WriterId};
 use tokio::sync::Notify;
 use tracing::warn;
 
@@ -22,6 +22,7 @@ use crate::eviction::{Budgets, Hand};
 use crate::index::{Entry, Fact, Place, USES};
 use crate::keys::{Address, ObjectName, Space};
 use crate::memory::Memory;
+use crate::metrics::{Minutes, Requests, Sums};
 use crate::parts::Parts;
 use crate::savings::Savings;
 use crate::segments::{ReadError, RecordReader, Source, Step};
@@ -38,6 +39,8 @@ pub(crate) struct Store {
     pub(crate) disk: Disk,
     pub(crate) counts: Counts,
     pub(crate) traffic: Arc<Traffic>,
+    pub(crate) requests: Requests,
+    pub(crate) minutes: Minutes,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) budgets: Budgets,
     pub(crate) eviction_hand: Hand,
@@ -94,6 +97,8 @@ impl Store {
             disk: Disk::default(),
             counts: Counts::default(),
             traffic: Arc::default(),
+            requests: Requests::default(),
+            minutes: Minutes::default(),
             budgets: Budgets::new(config.budget, config.retention),
             eviction_hand: Hand::default(),
             eviction_bell: Notify::new(),
@@ -144,7 +149,10 @@ impl Store {
             let mut entry = self.book.index.get(*name);
             while let Some(known) = entry {
                 match self.open_record(&known, &wanted, source) {
-                    Ok(Step::Done(opened)) => return Step::Done(Some(opened)),
+                    Ok(Step::Done(opened)) => {
+                        self.book.health.reads.succeeded();
+                        return Step::Done(Some(opened));
+                    }
                     Ok(Step::WouldWait) => return Step::WouldWait,
                     // To remove it takes writing.
                     Err(_) if source == Source::Memory => return Step::WouldWait,
@@ -197,8 +205,14 @@ impl Store {
                 self.remove_at(name, Some(entry.place()));
             }
             ReadError::Gone if self.book.is_there() => drop(self.remove_at(name, Some(entry.place()))),
-            ReadError::Gone => warn!("the cache directory is not there"),
-            ReadError::Io(cause) => warn!(cache.object = %object, error = %cause, "cannot read an object"),
+            ReadError::Gone => {
+                self.book.health.reads.failed(&"the cache directory is not there");
+                warn!("the cache directory is not there");
+            }
+            ReadError::Io(cause) => {
+                self.book.health.reads.failed(cause);
+                warn!(cache.object = %object, error = %cause, "cannot read an object");
+            }
         }
         None
     }
@@ -217,6 +231,12 @@ impl Store {
         }
         self.book.lost(place);
         true
+    }
+
+    /// What the last hours are made of.
+    pub(crate) fn sums(&self) -> Sums {
+        let (hits, misses) = (self.counts.hits.get(), self.counts.misses.get());
+        Sums { hits, misses, saved: Millis(self.savings.saved_ms.get()) }
     }
 
     /// Objects were added: maybe more than should be.
@@ -270,10 +290,12 @@ impl Store {
             && space.scope != Scope::Trusted
             && self.usage(space).bytes.saturating_add(length) > limit.0
         {
+            self.counts.over_quota.one();
             return Err(OverQuota);
         }
         let Some(quota) = quota else { return Ok(()) };
-        self.accounts.take(writer, quota, length, self.clock.now())
+        let taken = self.accounts.take(writer, quota, length, self.clock.now());
+        taken.inspect_err(|_| self.counts.over_quota.one())
     }
 }
 

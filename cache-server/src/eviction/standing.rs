@@ -41,6 +41,16 @@ impl Class {
         }
     }
 
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Branch => "branch",
+            Self::PullRequest => "pull_request",
+            Self::Cache => "cache",
+            Self::Artifact => "artifact",
+        }
+    }
+
     /// How much an object counts beside one of the default branch that is used alike: what a pull request stores is
     /// read by nobody else.
     fn weight(self) -> f32 {

@@ -8,7 +8,7 @@ use hearth_model::Bytes;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use super::{Candidate, Turn};
+use super::{Candidate, Reason, Turn};
 use crate::config::Ownership;
 use crate::store::Store;
 use crate::upkeep::{Pace, compact};
@@ -62,7 +62,7 @@ async fn evict(store: &Arc<Store>) {
     let Some(mut turn) = store.disk.at_leisure(move || begin(&of)).await else {
         return;
     };
-    let before = store.counts.evicted.get();
+    let before = store.counts.evictions.objects();
     let parts = usize::try_from(store.book.index.objects()).unwrap_or(usize::MAX).div_ceil(SLICE).max(1);
     for _ in 0..parts {
         let of = Arc::clone(store);
@@ -82,7 +82,7 @@ async fn evict(store: &Arc<Store>) {
             break;
         }
     }
-    let gone = store.counts.evicted.get() - before;
+    let gone = store.counts.evictions.objects() - before;
     if gone == 0 {
         return;
     }
@@ -115,8 +115,9 @@ fn begin(store: &Store) -> Turn {
 fn remove(store: &Store, batch: Vec<Candidate>) {
     for candidate in batch {
         if store.remove(candidate.name) {
-            store.counts.evicted.one();
-            store.counts.evicted_bytes.add(candidate.bytes);
+            let now = store.clock.now();
+            let reason = Reason::of(&store.budgets, &candidate, now);
+            store.counts.evictions.note(reason, candidate.bytes, candidate.standing.idle(now));
         }
     }
 }

@@ -17,6 +17,19 @@ pub(crate) enum Dialect {
     Peer,
 }
 
+impl Dialect {
+    pub(crate) const ALL: [Self; 4] = [Self::Plain, Self::S3, Self::Github, Self::Peer];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::S3 => "s3",
+            Self::Github => "github",
+            Self::Peer => "peer",
+        }
+    }
+}
+
 pub(crate) fn dialect<B>(request: &Request<B>) -> Dialect {
     let signed_head =
         request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"));

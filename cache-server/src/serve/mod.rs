@@ -28,14 +28,18 @@ use hearth_daemon::tasks::{Finish, Tasks};
 use hearth_host::clock::SystemClock;
 use hearth_host::lock::FileLock;
 use hearth_host::{service_manager, signals};
+use hearth_model::Clock;
 use hearth_trust::Signer;
 use tokio::sync::Notify;
 
 use crate::environment::Environment;
 use crate::error::NodeError;
+use crate::metrics::CertificatesCollector;
 use crate::node::Node;
 use crate::settings::Settings;
+use crate::transport::Certificates;
 use doors::{DoorError, Doors};
+use readiness::Server;
 use running::Running;
 
 /// What the tasks beside the node may take for their end, after the node's own time for requests.
@@ -79,7 +83,7 @@ impl ServeArgs {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
-    #[error("cannot make the directory {path}")]
+    #[error("cannot make or see the directory {path}")]
     Directory {
         path: PathBuf,
         #[source]
@@ -133,7 +137,7 @@ pub(crate) async fn run(mut settings: Settings, environment: &Environment) -> Re
     make_directory(&settings.dir)?;
     let _lock = take_lock(&settings.dir)?;
     let key = key_file::read_or_make(&settings.key_file).map_err(ServeError::Key)?;
-    let (signer, clock) = (Signer::from_key(*key), Arc::new(SystemClock::default()));
+    let (signer, clock) = (Signer::from_key(*key), Arc::new(SystemClock::default()) as Arc<dyn Clock>);
     doors::fit_to_descriptors(&mut settings.node.limits);
     if let Some(upstream) = &settings.upstream {
         let opened = upstream.open().map_err(|cause| ServeError::Node(NodeError::Upstream(cause)))?;
@@ -141,12 +145,14 @@ pub(crate) async fn run(mut settings: Settings, environment: &Environment) -> Re
         tracing::info!("behind the disk: {}", upstream.place());
     }
     let patience = settings.node.limits.stop + BESIDE_THE_NODE;
-    let readiness = readiness::readiness(stop.clone(), settings.dir.clone());
-    let node = Node::open(settings.node.clone(), signer, clock).await.map_err(ServeError::Node)?;
-    let readiness = readiness::with_index(readiness, node.clone());
+    let node = Node::open(settings.node.clone(), signer, Arc::clone(&clock)).await.map_err(ServeError::Node)?;
 
     let doors = Doors::open(&settings).await.map_err(|error| ServeError::Door(Box::new(error)))?;
-    let numbers = numbers(&node);
+    let certificates = doors.certificates.as_ref().map(|(certificates, _)| Arc::clone(certificates));
+    let numbers = numbers(&node, certificates.clone());
+    let server = Server { dir: settings.dir.clone(), node: node.clone(), certificates, clock };
+    let readiness = readiness::readiness(stop.clone(), server);
+    let readiness = readiness.map_err(|cause| ServeError::Directory { path: settings.dir.clone(), cause })?;
     let admin = Admin::new(settings.admin, numbers, readiness).listen().await.map_err(ServeError::Admin)?;
 
     let running = Running::of_this_process(admin.address(), &doors);
@@ -208,13 +214,18 @@ fn take_lock(dir: &Path) -> Result<FileLock, ServeError> {
     Ok(lock)
 }
 
-fn numbers(node: &Node) -> Metrics {
+fn numbers(node: &Node, certificates: Option<Arc<Certificates>>) -> Metrics {
     let numbers = Metrics::new(BuildInfo {
         program: "hearth-cache-server",
         version: env!("CARGO_PKG_VERSION"),
         // Set by whoever builds a release.
         commit: option_env!("HEARTH_COMMIT").unwrap_or("unknown"),
     });
-    numbers.register(|registry| node.register_metrics(registry));
+    numbers.register(|registry| {
+        node.register_metrics(registry);
+        if let Some(certificates) = certificates {
+            registry.register_collector(Box::new(CertificatesCollector(certificates)));
+        }
+    });
     numbers
 }

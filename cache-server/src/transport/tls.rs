@@ -8,13 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hearth_daemon::secrets::{self, SecretError, SecretFile};
+use hearth_model::Timestamp;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
 
 use super::opening::ALPN;
+use crate::counts::Count;
 
 /// What a client has to show of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,11 +80,22 @@ pub enum TlsError {
 pub struct Certificates {
     files: TlsFiles,
     current: RwLock<Current>,
+    pub(crate) reloads: Reloads,
+}
+
+/// How often newer certificates were looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Reloads {
+    pub(crate) done: Count,
+    /// What was there could not be used.
+    pub(crate) failed: Count,
 }
 
 #[derive(Debug)]
 struct Current {
     config: Arc<ServerConfig>,
+    /// When the first certificate of the chain expires, as far as can be told.
+    expires_at: Option<Timestamp>,
     version: Version,
 }
 
@@ -90,12 +105,17 @@ type Version = Vec<Option<(u64, i64, i64, u64)>>;
 impl Certificates {
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let version = files.version();
-        let current = RwLock::new(Current { config: Arc::new(files.read()?), version });
-        Ok(Self { files, current })
+        let (config, expires_at) = files.read()?;
+        let current = RwLock::new(Current { config: Arc::new(config), expires_at, version });
+        Ok(Self { files, current, reloads: Reloads::default() })
     }
 
     pub(crate) fn current(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).config)
+    }
+
+    pub(crate) fn expires_at(&self) -> Option<Timestamp> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).expires_at
     }
 
     /// Whether the files are others than those that were looked at last.
@@ -109,7 +129,10 @@ impl Certificates {
         let read = self.files.read();
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         current.version = version;
-        current.config = Arc::new(read?);
+        let outcome = if read.is_ok() { &self.reloads.done } else { &self.reloads.failed };
+        outcome.one();
+        let (config, expires_at) = read?;
+        (current.config, current.expires_at) = (Arc::new(config), expires_at);
         Ok(())
     }
 }
@@ -131,8 +154,9 @@ impl TlsFiles {
         self.paths().map(one).collect()
     }
 
-    fn read(&self) -> Result<ServerConfig, TlsError> {
+    fn read(&self) -> Result<(ServerConfig, Option<Timestamp>), TlsError> {
         let chain = certificates(&self.certificate)?;
+        let expires_at = chain.iter().filter_map(expiry).min();
         let text = SecretFile::new(&self.key).read(secrets::exposure).map_err(TlsError::Key)?;
         let key = PrivateKeyDer::from_pem_slice(text.expose().as_bytes());
         let key = key.map_err(|cause| TlsError::Pem { path: self.key.clone(), what: "private key", cause })?;
@@ -146,7 +170,7 @@ impl TlsFiles {
         };
         let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
         config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
-        Ok(config)
+        Ok((config, expires_at))
     }
 
     fn verifier(&self) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
@@ -166,6 +190,13 @@ impl TlsFiles {
         let verifier = builder.build();
         verifier.map(Some).map_err(|cause| TlsError::Authorities { path: path.clone(), cause: Box::new(cause) })
     }
+}
+
+/// When a certificate expires. One that TLS can use and this reader cannot is no reason not to serve.
+fn expiry(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let parsed = Certificate::from_der(certificate).ok()?;
+    let end = parsed.tbs_certificate.validity.not_after.to_unix_duration();
+    Some(Timestamp::from_millis(i64::try_from(end.as_millis()).ok()?))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -80,6 +80,7 @@ pub(crate) async fn compact(store: &Arc<Store>, pace: Pace, thin: impl Fn(&Segme
         segment.settle();
         match emptied {
             Some(Ok(())) => {
+                store.counts.compacted.one();
                 debug!(cache.segment = %segment.id, "emptied a segment");
                 let of = Arc::clone(store);
                 let _ = store.disk.at_leisure(move || give_back(&of)).await;
@@ -146,6 +147,7 @@ fn copy(store: &Store, entry: &Entry) -> io::Result<()> {
         cost_ms: entry.cost_ms(),
         pinned: entry.is_pinned(),
     };
+    store.counts.compacted_bytes.add(bytes.len() as u64);
     let ready = Box::new(Ready { added, hashes });
     let order = |answer| Order::Move { from: entry.place(), ready, record: vec![bytes.into()], answer };
     match store.appender.order_blocking(order) {

@@ -36,6 +36,18 @@ pub(crate) enum Taken {
 }
 
 impl Taken {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Stored,
+        Self::Duplicate,
+        Self::Divergent,
+        Self::Discarded,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::NoRoom,
+        Self::TooSlow,
+        Self::Aborted,
+    ];
+
     /// The word for it in logs and metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use hearth_model::Bytes;
 
@@ -38,8 +39,9 @@ pub(crate) struct Queue {
     /// Records in the file.
     records: usize,
     limits: QueueLimits,
-    /// In the order in which they came; those that have gone since are not in `sizes` under their number any more.
-    order: VecDeque<(u64, ObjectName)>,
+    /// In the order in which they came, and since when they wait; those that have gone since are not in `sizes` under
+    /// their number any more.
+    order: VecDeque<(u64, ObjectName, Instant)>,
     sizes: HashMap<ObjectName, (u64, Bytes)>,
     bytes: Bytes,
     next: u64,
@@ -89,6 +91,11 @@ impl Queue {
         self.bytes
     }
 
+    /// For how long the first one has waited, as far as this process has seen.
+    pub(crate) fn age(&self) -> Duration {
+        self.order.front().map_or(Duration::ZERO, |(.., since)| since.elapsed())
+    }
+
     /// The object has to go up. A name that is in the list keeps its place.
     pub(crate) fn add(&mut self, name: ObjectName, size: Bytes) -> io::Result<Dropped> {
         if self.sizes.contains_key(&name) {
@@ -107,7 +114,7 @@ impl Queue {
 
     /// The first `most` names for which `free` is true.
     pub(crate) fn first(&self, most: usize, free: impl Fn(ObjectName) -> bool) -> Vec<(ObjectName, Bytes)> {
-        let waiting = self.order.iter().filter_map(|(number, name)| {
+        let waiting = self.order.iter().filter_map(|(number, name, _)| {
             let (current, size) = self.sizes.get(name)?;
             (current == number).then_some((*name, *size))
         });
@@ -119,7 +126,7 @@ impl Queue {
             return;
         }
         self.next += 1;
-        self.order.push_back((self.next, name));
+        self.order.push_back((self.next, name, Instant::now()));
         self.sizes.insert(name, (self.next, size));
         self.bytes = Bytes(self.bytes.0.saturating_add(size.0));
     }
@@ -127,13 +134,14 @@ impl Queue {
     fn take_out(&mut self, name: ObjectName) -> Option<Bytes> {
         let (_, size) = self.sizes.remove(&name)?;
         self.bytes = self.bytes.saturating_sub(size);
-        while self.order.front().is_some_and(|(number, name)| self.sizes.get(name).is_none_or(|(n, _)| n != number)) {
+        while self.order.front().is_some_and(|(number, name, _)| self.sizes.get(name).is_none_or(|(n, _)| n != number))
+        {
             self.order.pop_front();
         }
         // Names taken from the middle leave their place empty; not more of them than there are names.
         if self.order.len() > 2 * self.sizes.len() + REWRITE {
             let sizes = &self.sizes;
-            self.order.retain(|(number, name)| sizes.get(name).is_some_and(|(n, _)| n == number));
+            self.order.retain(|(number, name, _)| sizes.get(name).is_some_and(|(n, _)| n == number));
         }
         Some(size)
     }
@@ -141,7 +149,7 @@ impl Queue {
     fn shorten(&mut self) -> io::Result<Dropped> {
         let mut dropped = Dropped(0);
         while self.sizes.len() > self.limits.objects || self.bytes > self.limits.bytes {
-            let Some((_, oldest)) = self.order.front().copied() else { break };
+            let Some((_, oldest, _)) = self.order.front().copied() else { break };
             self.done(oldest)?;
             dropped.0 += 1;
         }

@@ -63,6 +63,8 @@ pub struct UpstreamStatus {
     pub spared: bool,
     pub queued_objects: u64,
     pub queued_bytes: Bytes,
+    /// For how long the first of them has waited.
+    pub queued_for: Duration,
     pub hits: u64,
     pub misses: u64,
     pub failures: u64,
@@ -107,15 +109,16 @@ impl Tier {
 
     pub(crate) fn status(&self) -> UpstreamStatus {
         let counts = &self.counts;
-        let (queued_objects, queued_bytes) = {
+        let (queued_objects, queued_bytes, queued_for) = {
             let queue = self.queue();
-            (queue.len() as u64, queue.bytes())
+            (queue.len() as u64, queue.bytes(), queue.age())
         };
         UpstreamStatus {
             mode: self.mode(),
             spared: !self.breaker().is_closed(),
             queued_objects,
             queued_bytes,
+            queued_for,
             hits: counts.hits.get(),
             misses: counts.misses.get(),
             failures: counts.failures.get(),

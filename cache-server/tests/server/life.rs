@@ -42,7 +42,7 @@ fn a_directory_that_cannot_be_written_is_not_ready() {
     std::fs::create_dir(world.dir().join(".ready.partial")).unwrap();
     let answer = server.admin("/readyz");
     assert_eq!(answer.status, 503);
-    assert!(answer.text().contains("cannot write in"), "{}", answer.text());
+    assert!(answer.text().contains("cannot write and read in"), "{}", answer.text());
     assert_eq!(server.admin("/healthz").status, 200);
 }
 

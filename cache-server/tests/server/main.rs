@@ -1,13 +1,16 @@
 //! The real program from outside: started, asked over its ports, told to stop, killed.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should end where it is")]
 
+mod disk;
 mod environment;
 mod http;
 mod world;
 
 mod commands;
 mod crashes;
+mod disks;
 mod life;
 mod tokens;
 mod transport;
 mod upstream;
+mod watching;

@@ -23,6 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// A directory for a server, its configuration, and everything that a test puts beside them.
 pub(crate) struct World {
     place: TempDir,
+    dir: PathBuf,
 }
 
 /// A server that runs. It is killed when the test ends.
@@ -34,9 +35,15 @@ pub(crate) struct Server {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let world = Self { place: tempfile::tempdir().unwrap() };
+        let place = tempfile::tempdir().unwrap();
+        let world = Self { dir: place.path().join("dir"), place };
         world.configure(UNTROUBLED);
         world
+    }
+
+    /// One whose server has its directory elsewhere.
+    pub(crate) fn at(dir: PathBuf) -> Self {
+        Self { dir, ..Self::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -44,7 +51,7 @@ impl World {
     }
 
     pub(crate) fn dir(&self) -> PathBuf {
-        self.path("dir")
+        self.dir.clone()
     }
 
     /// Writes the configuration file that [`World::command`] names.
