@@ -101,11 +101,14 @@ impl Appender {
         patience.wait(answered).await?.map_err(|_| TooSlow)
     }
 
-    /// The same for blocking threads, without a limit.
-    pub(crate) fn order_blocking<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Option<T> {
+    /// The same for blocking threads, without a limit; the answer comes later, so that many orders are written together.
+    pub(crate) fn order_blocking<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+    ) -> Option<oneshot::Receiver<T>> {
         let (answer, answered) = oneshot::channel();
         self.orders()?.blocking_send(order(answer)).ok()?;
-        answered.blocking_recv().ok()
+        Some(answered)
     }
 
     /// Has facts written; blocks while the queue is full.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_model::Bytes;
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
@@ -107,7 +108,7 @@ async fn empty(store: &Arc<Store>, pace: Pace, segment: &Arc<Segment>) -> Option
         let (now, later) = rest.split_at(step.count());
         rest = later;
         let (of, now) = (Arc::clone(store), now.to_vec());
-        let copied = store.disk.at_leisure(move || now.iter().try_for_each(|entry| copy(&of, entry))).await?;
+        let copied = store.disk.at_leisure(move || copy_all(&of, &now)).await?;
         if copied.is_err() {
             return Some(copied);
         }
@@ -119,8 +120,23 @@ async fn empty(store: &Arc<Store>, pace: Pace, segment: &Arc<Segment>) -> Option
     store.disk.at_leisure(move || book.sync()).await
 }
 
-/// Copies a record to the segment that is being filled. Blocks.
-fn copy(store: &Store, entry: &Entry) -> io::Result<()> {
+/// Blocks until all copies are written, together.
+fn copy_all(store: &Store, entries: &[Entry]) -> io::Result<()> {
+    let mut copies = Vec::with_capacity(entries.len());
+    for entry in entries {
+        copies.extend(copy(store, entry)?);
+    }
+    for copied in copies {
+        match copied.blocking_recv() {
+            Ok(Ok(Filed::New | Filed::Gone | Filed::Same | Filed::Divergent)) | Err(_) => {}
+            Ok(Err(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Has a record copied to the segment that is being filled, if there is anything to copy. Blocks.
+fn copy(store: &Store, entry: &Entry) -> io::Result<Option<oneshot::Receiver<io::Result<Filed>>>> {
     let read = || -> Result<_, ReadError> {
         let record = store.book.record(entry).ok_or(ReadError::Gone)?;
         record.whole(&*store.book.shelf.file(&record.segment)?)
@@ -130,12 +146,12 @@ fn copy(store: &Store, entry: &Entry) -> io::Result<()> {
         Err(ReadError::Io(error)) => return Err(error),
         Err(error) => {
             store.unreadable(entry, &error);
-            return Ok(());
+            return Ok(None);
         }
     };
     // What has changed since is in the index, not in the head.
-    let Some(entry) = store.book.index.get(entry.name()) else { return Ok(()) };
-    let Some(site) = store.book.site(entry.place()) else { return Ok(()) };
+    let Some(entry) = store.book.index.get(entry.name()) else { return Ok(None) };
+    let Some(site) = store.book.site(entry.place()) else { return Ok(None) };
     let added = Added {
         site,
         layout: head.layout(),
@@ -150,10 +166,8 @@ fn copy(store: &Store, entry: &Entry) -> io::Result<()> {
     store.counts.compacted_bytes.add(bytes.len() as u64);
     let ready = Box::new(Ready { added, hashes });
     let order = |answer| Order::Move { from: entry.place(), ready, record: vec![bytes.into()], answer };
-    match store.appender.order_blocking(order) {
-        Some(Ok(Filed::New | Filed::Gone | Filed::Same | Filed::Divergent)) | None => Ok(()),
-        Some(Err(error)) => Err(error),
-    }
+    // An appender that has stopped copies nothing, and nothing is removed then.
+    Ok(store.appender.order_blocking(order))
 }
 
 /// Writes the log anew when most of it is of no use any more. Blocks.
