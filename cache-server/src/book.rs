@@ -6,7 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hearth_host::lock::FileLock;
@@ -27,6 +28,10 @@ const FULL: Bytes = Bytes::mib(256);
 const SMALL: Bytes = Bytes(2 * SOLE);
 /// A directory's budget is at least this many segments.
 const SEGMENTS: u64 = 64;
+
+/// Facts that are handed on together at the start, and how many such batches may wait.
+const TOGETHER: usize = 1024;
+const AHEAD: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct Book {
@@ -141,9 +146,22 @@ impl Book {
         self.locks.path.exists()
     }
 
-    /// Learns everything that the logs say. Blocks.
+    /// Learns everything that the logs say, on one thread what another one reads. Blocks.
     pub(crate) fn load(&self) -> io::Result<Read> {
-        let read = self.logs.read_others(|fact| self.learn(fact))?;
+        let read = thread::scope(|scope| {
+            let (reads, facts) = mpsc::sync_channel::<Vec<Fact>>(AHEAD);
+            scope.spawn(move || facts.into_iter().flatten().for_each(|fact| self.learn(fact)));
+            let mut batch = Vec::with_capacity(TOGETHER);
+            let read = self.logs.read_others(|fact| {
+                batch.push(fact);
+                if batch.len() == TOGETHER {
+                    // Who learns ends after who reads.
+                    let _ = reads.send(std::mem::replace(&mut batch, Vec::with_capacity(TOGETHER)));
+                }
+            });
+            let _ = reads.send(batch);
+            read
+        })?;
         lock(&self.removed).clear();
         Ok(read)
     }

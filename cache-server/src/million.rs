@@ -108,6 +108,8 @@ async fn run(count: u64) -> Figures {
     // So little room that what comes next pushes others out.
     let shed = shed.reopen(|config| config.budget = Bytes(taken / 100 * 104)).await;
     let restart = began.elapsed();
+    assert_eq!(shed.get(&address(count / 2), Part::Whole).await, Some(body(count / 2, SIZE)));
+    let first_byte = began.elapsed();
     let reading = {
         let began = Instant::now();
         let mut bytes = 0;
@@ -115,8 +117,6 @@ async fn run(count: u64) -> Figures {
         assert!(bytes > 0);
         began.elapsed()
     };
-    assert_eq!(shed.get(&address(count / 2), Part::Whole).await, Some(body(count / 2, SIZE)));
-    let first_byte = began.elapsed();
     assert_eq!(shed.store.book.index.objects(), count);
 
     let shed = Arc::new(shed);

@@ -8,6 +8,8 @@
 //! for it; what was damaged is lost, and nothing else. Facts can be read in any order: a place in a segment never holds
 //! a second record, so a removal of a place holds whenever it is read.
 
+use std::collections::VecDeque;
+
 use hearth_model::{Timestamp, WriterId};
 use twox_hash::XxHash3_64;
 
@@ -246,20 +248,22 @@ impl Added {
     }
 }
 
-/// The space that was read last: a log tells of the same few again and again.
+/// The spaces that were read last, and their scopes as texts: a log tells of the same few again and again.
 #[derive(Debug, Default)]
-struct Spaces(Option<(Box<str>, Space)>);
+struct Spaces(VecDeque<(Box<str>, Space)>);
 
 impl Spaces {
+    const KEPT: usize = 16;
+
     fn read(&mut self, realm: &str, scope: &str) -> Result<Space, Damaged> {
-        match &self.0 {
-            Some((last, space)) if **last == *scope && *space.realm == *realm => Ok(space.clone()),
-            _ => {
-                let space = Space { realm: realm.into(), scope: scope.parse().map_err(|_| Damaged)? };
-                self.0 = Some((scope.into(), space.clone()));
-                Ok(space)
-            }
+        let known = self.0.iter().find(|(text, space)| **text == *scope && *space.realm == *realm);
+        if let Some((_, space)) = known {
+            return Ok(space.clone());
         }
+        let space = Space { realm: realm.into(), scope: scope.parse().map_err(|_| Damaged)? };
+        self.0.truncate(Self::KEPT - 1);
+        self.0.push_front((scope.into(), space.clone()));
+        Ok(space)
     }
 }
 

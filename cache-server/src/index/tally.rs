@@ -1,7 +1,10 @@
 //! How much each space holds, and each class of what is stored, kept with every change so that nobody has to count. An
 //! entry names its space and class by a number.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
 
 use crate::eviction::Class;
 use crate::keys::{Address, Space};
@@ -34,7 +37,9 @@ impl Usage {
 
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
-    numbers: HashMap<(Space, Class), u32>,
+    /// Finds the place of a space and class, without a copy of either.
+    numbers: HashTable<u32>,
+    hasher: RandomState,
     places: Vec<Option<Tally>>,
     free: Vec<u32>,
     classes: [Usage; Class::COUNT],
@@ -50,11 +55,8 @@ struct Tally {
 impl Tallies {
     /// Counts an object in; says under which number.
     pub(super) fn gain(&mut self, address: &Address, size: u64) -> u32 {
-        let place = (address.space.clone(), Class::of(address));
-        let number = match self.numbers.get(&place) {
-            Some(number) => *number,
-            None => self.enter(place),
-        };
+        let (space, class) = (&address.space, Class::of(address));
+        let number = self.number(space, class).unwrap_or_else(|| self.enter(space.clone(), class));
         if let Some(tally) = &mut self.places[number as usize] {
             tally.usage.gain(size);
             self.classes[tally.class as usize].gain(size);
@@ -71,7 +73,10 @@ impl Tallies {
         if tally.usage.objects == 0
             && let Some(Tally { space, class, .. }) = place.take()
         {
-            self.numbers.remove(&(space, class));
+            let found = self.numbers.find_entry(self.hasher.hash_one((&space, class)), |found| *found == number);
+            if let Ok(found) = found {
+                found.remove();
+            }
             self.free.push(number);
         }
     }
@@ -86,8 +91,8 @@ impl Tallies {
     }
 
     pub(super) fn usage(&self, space: &Space) -> Usage {
-        let of_class = |class| self.numbers.get(&(space.clone(), class));
-        let tallies = Class::ALL.into_iter().filter_map(of_class).filter_map(|n| self.places[*n as usize].as_ref());
+        let of_class = |class| self.places[self.number(space, class)? as usize].as_ref();
+        let tallies = Class::ALL.into_iter().filter_map(of_class);
         Usage::sum(tallies.map(|tally| &tally.usage))
     }
 
@@ -96,8 +101,17 @@ impl Tallies {
         spaces.into_iter().map(|space| (space.clone(), self.usage(space))).collect()
     }
 
-    fn enter(&mut self, (space, class): (Space, Class)) -> u32 {
-        let tally = Some(Tally { space: space.clone(), class, usage: Usage::default() });
+    fn number(&self, space: &Space, class: Class) -> Option<u32> {
+        let is_it = |number: &u32| {
+            let tally = self.places[*number as usize].as_ref();
+            tally.is_some_and(|tally| tally.class == class && tally.space == *space)
+        };
+        self.numbers.find(self.hasher.hash_one((space, class)), is_it).copied()
+    }
+
+    fn enter(&mut self, space: Space, class: Class) -> u32 {
+        let hash = self.hasher.hash_one((&space, class));
+        let tally = Some(Tally { space, class, usage: Usage::default() });
         let number = if let Some(number) = self.free.pop() {
             self.places[number as usize] = tally;
             number
@@ -105,7 +119,12 @@ impl Tallies {
             self.places.push(tally);
             u32::try_from(self.places.len() - 1).expect("each space has an object, of which fewer fit in memory")
         };
-        self.numbers.insert((space, class), number);
+        let Self { numbers, hasher, places, .. } = self;
+        let rehash = |number: &u32| {
+            let tally = places[*number as usize].as_ref();
+            tally.map_or(0, |tally| hasher.hash_one((&tally.space, tally.class)))
+        };
+        numbers.insert_unique(hash, number, rehash);
         number
     }
 }
