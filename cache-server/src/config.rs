@@ -9,6 +9,7 @@ use hearth_model::Bytes;
 use crate::access::Groups;
 use crate::eviction::Retention;
 use crate::http::gha::ArtifactLife;
+use crate::http::public::PublicUrl;
 use crate::upstream::UpstreamConfig;
 
 /// One node's store and its limits.
@@ -37,6 +38,8 @@ pub struct NodeConfig {
     pub retention: Retention,
     /// How long artifacts of runs are kept.
     pub artifacts: ArtifactLife,
+    /// Where clients find this node; `None` for what each of them says himself.
+    pub public_url: Option<PublicUrl>,
 }
 
 /// When what was stored reaches the disk. Whatever is chosen, a power cut can only lose objects: what it tore is a miss.
@@ -78,6 +81,7 @@ impl NodeConfig {
             durability: Durability::Batch,
             retention: Retention::default(),
             artifacts: ArtifactLife::default(),
+            public_url: None,
         }
     }
 }

@@ -60,6 +60,7 @@ pub use error::NodeError;
 pub use eviction::{ClassLimit, Retention};
 pub use far::{FarConfig, FarError, FarNode, ProbeError};
 pub use http::gha::ArtifactLife;
+pub use http::public::{NotPublic, PublicUrl};
 pub use metrics::{Minute, SlowRequest};
 pub use node::{DiskState, IndexState, Node, NodeStatus, trim};
 pub use relay::{Backend, Relay, RelayCounts, RelayError};

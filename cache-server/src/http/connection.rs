@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -24,7 +26,7 @@ use super::stop::Stop;
 use super::turn::after_the_others;
 use crate::config::Limits;
 use crate::reads::Broken;
-use crate::transport::{Arrival, Protocol, open};
+use crate::transport::{Arrival, Protocol, Way, open};
 
 /// A job token of 8 KiB, a path, and room for what a proxy adds.
 const MAX_HEAD: u16 = 24 * 1024;
@@ -49,19 +51,19 @@ pub(super) async fn converse<S: Service>(arrival: Arrival, service: Arc<S>, mut 
     };
     let ended: Ended = match opened {
         Ok((stream, protocol)) => {
-            let stage = Stage::default();
+            let (stage, way) = (Stage::default(), stream.way());
             let patience = Patience { stall: limits.client_stall, head: limits.head };
             match protocol {
                 Protocol::Http1 => {
                     let stream = TokioIo::new(Patient::new(stream, patience, stage.clone()));
-                    http1(stream, stage, &service, &mut close).await
+                    http1(stream, stage, way, &service, &mut close).await
                 }
                 Protocol::Http2 => {
                     // Frames of all streams alternate; there is never only a head to wait for.
                     stage.begin();
                     let stream = TokioIo::new(Patient::new(stream, patience, stage));
                     // Apart, because it is much bigger than a connection of HTTP/1, which all of sccache's are.
-                    Box::pin(http2(stream, &service, &mut close)).await
+                    Box::pin(http2(stream, way, &service, &mut close)).await
                 }
             }
         }
@@ -73,7 +75,7 @@ pub(super) async fn converse<S: Service>(arrival: Arrival, service: Arc<S>, mut 
     drop(seat);
 }
 
-async fn http1<S: Service, I>(stream: I, stage: Stage, service: &Arc<S>, close: &mut Stop) -> Ended
+async fn http1<S: Service, I>(stream: I, stage: Stage, way: Way, service: &Arc<S>, close: &mut Stop) -> Ended
 where
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
 {
@@ -86,8 +88,9 @@ where
         .max_buf_size(BUFFER);
     let visitor = S::Visitor::default();
     let (service, visitor, stage) = (&**service, &visitor, &stage);
-    let answer = service_fn(|request| async move {
+    let answer = service_fn(|mut request| async move {
         stage.begin();
+        request.extensions_mut().insert(way);
         let reply = service.answer(visitor, request).await;
         // A far answer is handed on while it lasts.
         if reply.body().is_here() {
@@ -104,7 +107,7 @@ where
     connection.await.map_err(Into::into)
 }
 
-async fn http2<S: Service, I>(stream: I, service: &Arc<S>, close: &mut Stop) -> Ended
+async fn http2<S: Service, I>(stream: I, way: Way, service: &Arc<S>, close: &mut Stop) -> Ended
 where
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
 {
@@ -123,7 +126,8 @@ where
         .keep_alive_timeout(limits.client_stall);
     // Each request has a task of its own.
     let visitor = Arc::new(S::Visitor::default());
-    let answer = service_fn(|request| {
+    let answer = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(way);
         let (service, visitor) = (Arc::clone(service), Arc::clone(&visitor));
         let under_way = UnderWay::begin(&activity);
         async move {

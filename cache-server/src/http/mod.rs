@@ -8,6 +8,7 @@ pub(crate) mod gha;
 pub(crate) mod inflow;
 mod patient;
 pub(crate) mod peer;
+pub(crate) mod public;
 pub(crate) mod range;
 pub(crate) mod reply;
 pub(crate) mod router;

@@ -15,6 +15,7 @@ use super::file::{AdminFile, ClientCertificatesWord, LimitsFile, ServerFile};
 use crate::access::Groups;
 use crate::config::{Limits, NodeConfig};
 use crate::environment::Environment;
+use crate::http::public::NotPublic;
 use crate::transport::{ClientCertificates, TlsFiles};
 use crate::upstream::UpstreamSettings;
 
@@ -138,6 +139,8 @@ fn node(read: &Effective<ServerFile>, dir: &Path) -> Result<NodeConfig, ConfigEr
     let groups = access.groups.iter().map(|group| (group.name.as_str(), group.repositories.as_slice()));
     node.groups = Groups::new(groups).map_err(|error| read.refuse("access.groups", error.to_string()))?;
     node.scope_quota = access.scope_quota.map(|quota| quota.0);
+    let public_url = read.value.http.public_url.as_deref().map(str::parse).transpose();
+    node.public_url = public_url.map_err(|error: NotPublic| read.refuse("http.public_url", error.to_string()))?;
     node.limits = limits(read, &read.value.limits)?;
     Ok(node)
 }

@@ -37,11 +37,14 @@ pub(crate) struct ServerFile {
 pub(crate) struct HttpFile {
     /// Address and port, or "off". Port 0 takes any free one.
     pub(crate) listen: String,
+    /// Scheme and host by which clients reach this server, for the addresses that GitHub's clients are handed out to
+    /// upload to and download from. Unset: those that each client has used. Needed where a proxy hides them.
+    pub(crate) public_url: Option<String>,
 }
 
 impl Default for HttpFile {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:4227".to_owned() }
+        Self { listen: "127.0.0.1:4227".to_owned(), public_url: None }
     }
 }
 

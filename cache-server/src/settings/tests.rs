@@ -38,6 +38,7 @@ fn every_variable_names_a_key_that_exists() {
 fn what_cannot_be_used_is_refused_with_its_place() {
     for (text, said) in [
         ("[http]\nlisten = \"here\"", "x.toml:2:10: `http.listen`: `here` is no address and port"),
+        ("[http]\npublic_url = \"c\"", "x.toml:2:14: `http.public_url`: it must be http:// or https:// with a host"),
         ("[http]\nlisten = \"off\"", "`http.listen`: nothing is served"),
         ("[store]\nbudget = \"1KiB\"", "`store.budget`: must be at least 1MiB"),
         ("[store]\nmax_object = \"0B\"", "`store.max_object`: must be more than nothing"),

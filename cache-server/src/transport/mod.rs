@@ -6,9 +6,11 @@ mod opening;
 mod socket;
 mod stream;
 mod tls;
+mod way;
 
 pub use listener::Listener;
 pub(crate) use listener::{Arrival, Peer};
 pub(crate) use opening::{Protocol, open};
 pub(crate) use socket::{SocketError, listen_on_socket};
 pub use tls::{Certificates, ClientCertificates, TlsError, TlsFiles};
+pub(crate) use way::Way;

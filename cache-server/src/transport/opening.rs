@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::listener::Arrival;
 use super::stream::Stream;
+use super::way::Way;
 
 /// With what a client that knows that we speak HTTP/2 begins (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -54,6 +55,15 @@ pub(crate) async fn open(arrival: Arrival) -> io::Result<(Opening<Stream>, Proto
 impl<S> Opening<S> {
     fn new(inner: S) -> Self {
         Self { first: [0; PREFACE.len()], filled: 0, given: 0, inner }
+    }
+}
+
+impl Opening<Stream> {
+    pub(crate) fn way(&self) -> Way {
+        match self.inner {
+            Stream::Tls(_) => Way::Encrypted,
+            Stream::Tcp(_) | Stream::Unix(_) => Way::Clear,
+        }
     }
 }
 

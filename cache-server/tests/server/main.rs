@@ -6,6 +6,7 @@ mod environment;
 mod http;
 mod world;
 
+mod addresses;
 mod commands;
 mod crashes;
 mod disks;

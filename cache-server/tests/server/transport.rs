@@ -16,11 +16,11 @@ use crate::world::{PATIENCE, Server, UNTROUBLED, World, connect, exists, key, un
 const CHECK: &str = "/.sccache_check";
 
 /// An authority and certificates that it signed, made by openssl.
-struct Authority<'a>(&'a World);
+pub(crate) struct Authority<'a>(&'a World);
 
 impl<'a> Authority<'a> {
     /// Skips aloud where there is no openssl or curl.
-    fn new(world: &'a World) -> Option<Self> {
+    pub(crate) fn new(world: &'a World) -> Option<Self> {
         for program in ["openssl", "curl"] {
             let there = Command::new(program).arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status();
             if there.is_err() {
@@ -55,7 +55,7 @@ impl<'a> Authority<'a> {
     }
 
     /// Makes `<name>.pem` and `<name>.key`, in the place of older ones in one step each.
-    fn issue(&self, name: &str) {
+    pub(crate) fn issue(&self, name: &str) {
         let file = |kind: &str| format!("{name}.{kind}");
         self.openssl(&[
             "req",
@@ -95,7 +95,7 @@ impl<'a> Authority<'a> {
         fs::rename(self.0.path("next.pem"), self.0.path(&file("pem"))).unwrap();
     }
 
-    fn configure(&self, more: &str) {
+    pub(crate) fn configure(&self, more: &str) {
         let dir = self.0.path("");
         let dir = dir.display();
         self.0.configure(&format!(
@@ -106,7 +106,7 @@ impl<'a> Authority<'a> {
 }
 
 /// curl with its answer's protocol and status after the body.
-fn curl(world: &World, args: &[&str], url: &str) -> Output {
+pub(crate) fn curl(world: &World, args: &[&str], url: &str) -> Output {
     let mut curl = Command::new("curl");
     curl.current_dir(world.path("")).args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "60"]);
     curl.args(["--write-out", "|%{http_version}|%{http_code}"]).args(args).arg(url);
@@ -114,16 +114,16 @@ fn curl(world: &World, args: &[&str], url: &str) -> Output {
 }
 
 #[track_caller]
-fn says(output: &Output, expected: &str) {
+pub(crate) fn says(output: &Output, expected: &str) {
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(said, expected, "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn bearer(server: &Server) -> String {
+pub(crate) fn bearer(server: &Server) -> String {
     format!("Authorization: Bearer {}", server.trusted().expose())
 }
 
-fn https(server: &Server, path: &str) -> String {
+pub(crate) fn https(server: &Server, path: &str) -> String {
     format!("https://{}{path}", server.said["tls"].as_str().unwrap())
 }
 
