@@ -6,6 +6,7 @@ mod far;
 mod github;
 mod power;
 mod raw;
+mod signing;
 mod world;
 
 mod across;
@@ -18,6 +19,7 @@ mod relay;
 mod restart;
 mod revoked;
 mod s3;
+mod s3_raw;
 mod scopes;
 mod tiers;
 mod tokens;

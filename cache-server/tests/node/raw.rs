@@ -19,6 +19,12 @@ impl Raw {
         self.0.write_all(bytes).await
     }
 
+    /// Says that nothing more comes.
+    pub(crate) async fn end(&mut self) {
+        // Who has closed already has heard enough.
+        let _ = self.0.shutdown().await;
+    }
+
     /// The status of the next answer; `None` when the connection ends without one.
     pub(crate) async fn status(&mut self) -> Option<u16> {
         let mut head = Vec::new();

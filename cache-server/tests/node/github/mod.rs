@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::world::{NOW, World, claims, signer};
 
-const SERVICE: &str = "twirp/github.actions.results.api.v1.";
+pub(crate) const SERVICE: &str = "twirp/github.actions.results.api.v1.";
 
 /// A job as GitHub's clients see one: it shows its runtime token.
 struct Job {
@@ -47,14 +47,14 @@ fn pull_request(number: u64) -> Job {
     Job::new(&[&own, "branch/next", "trusted"], Some(&own), 100 + number)
 }
 
-struct Reply {
-    status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     headers: reqwest::header::HeaderMap,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
@@ -65,7 +65,7 @@ impl Reply {
     }
 }
 
-async fn send(request: reqwest::RequestBuilder) -> Reply {
+pub(crate) async fn send(request: reqwest::RequestBuilder) -> Reply {
     let answer = request.send().await.unwrap();
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     Reply { status, headers, body: answer.bytes().await.unwrap().to_vec() }
