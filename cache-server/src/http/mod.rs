@@ -4,6 +4,7 @@
 pub(crate) mod auth;
 mod connection;
 pub(crate) mod crowd;
+mod dates;
 pub(crate) mod gha;
 pub(crate) mod inflow;
 mod patient;

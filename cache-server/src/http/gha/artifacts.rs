@@ -9,13 +9,13 @@ use super::Call;
 use super::caches::size_of;
 use super::entries::{self, Kept};
 use super::grants::{Download, Errand, File, Upload};
-use super::times::{from_rfc3339, rfc3339};
 use super::twirp::{self, Code, Form, Refusal};
 use super::wire::{
     ArtifactIdResponse, ArtifactRequest, CreateArtifactRequest, CreateArtifactResponse, FinalizeArtifactRequest,
     GetSignedArtifactUrlResponse, ListArtifactsRequest, ListArtifactsResponse, ListedArtifact,
 };
 use crate::access::{self, Act, Caller, Done};
+use crate::http::dates::{from_document, in_document};
 use crate::http::reply::Reply;
 use crate::http::webdav::Removal;
 use crate::keys::{Address, ObjectKey, Reserved};
@@ -126,7 +126,7 @@ async fn create(call: &Call<'_>, request: &CreateArtifactRequest) -> Result<Crea
     let run = Run::of(call, &request.workflow_run_backend_id, &request.workflow_job_run_backend_id)?;
     let address = run.address(&request.name)?;
     let asked = match &request.expires_at {
-        Some(text) => Some(from_rfc3339(text).ok_or_else(|| {
+        Some(text) => Some(from_document(text).ok_or_else(|| {
             Refusal::new(Code::InvalidArgument, "`expires_at` is not an instant as RFC 3339 writes it")
         })?),
         None => None,
@@ -185,7 +185,7 @@ async fn list(call: &Call<'_>, request: &ListArtifactsRequest) -> Result<ListArt
         database_id: artifact.kept.id(),
         name: artifact.name,
         size: i64::try_from(artifact.kept.length).unwrap_or(i64::MAX),
-        created_at: rfc3339(artifact.kept.stored_at),
+        created_at: in_document(artifact.kept.stored_at),
         digest: artifact.attributes.digest,
     });
     Ok(ListArtifactsResponse { artifacts: listed.collect() })

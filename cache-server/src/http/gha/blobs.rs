@@ -18,8 +18,8 @@ use super::Around;
 use super::blocks::{self, InvalidPut, MAX_LIST_LENGTH, Put};
 use super::entries::{self, on_disk};
 use super::grants::{self, BadAddress, Download, Errand, File, Upload};
-use super::times::http_date;
 use crate::disk::Patience;
+use crate::http::dates::in_head;
 use crate::http::inflow::Inflow;
 use crate::http::range::part;
 use crate::http::reply::{self, Reply, ReplyBody};
@@ -193,7 +193,7 @@ async fn get(head: &Parts, download: &Download, around: Around<'_>) -> Result<Re
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert("x-ms-blob-type", HeaderValue::from_static(BLOCK_BLOB));
     headers.insert(ETAG, text(&format!("\"0x{}\"", &info.name.to_hex().to_hex()[..16])));
-    headers.insert(LAST_MODIFIED, text(&http_date(info.stored_at)));
+    headers.insert(LAST_MODIFIED, text(&in_head(info.stored_at)));
     if let Some(file) = &download.file {
         headers.insert(CONTENT_TYPE, text(&file.media_type));
         headers.insert(CONTENT_DISPOSITION, text(&disposition(file)));
@@ -216,7 +216,7 @@ fn created(around: Around<'_>) -> Reply {
     let mut reply = reply::status(StatusCode::CREATED);
     let now = around.store.clock.now();
     reply.headers_mut().insert(ETAG, text(&format!("\"0x{:X}\"", now.as_millis())));
-    reply.headers_mut().insert(LAST_MODIFIED, text(&http_date(now)));
+    reply.headers_mut().insert(LAST_MODIFIED, text(&in_head(now)));
     reply
 }
 

@@ -22,8 +22,6 @@ pub(crate) mod fuzzing;
 mod grants;
 mod life;
 mod matching;
-
-mod times;
 mod twirp;
 mod wire;
 

@@ -3,7 +3,7 @@
 use hyper::HeaderMap;
 use hyper::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 
-use super::dates::from_head;
+use crate::http::dates::from_head;
 
 /// What the conditions of a read come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use hyper::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_U
 
 use super::attributes::Attributes;
 use super::conditions::{Creation, Verdict, conditions, creation};
-use super::dates::in_xml;
 use super::error::Code;
 use super::multipart;
 use super::objects::{etag, modified_s, stored};
 use super::xml::Document;
+use crate::http::dates::in_document;
 use crate::http::inflow::Inflow;
 use crate::http::range::part;
 use crate::http::reply::Reply;
@@ -50,7 +50,7 @@ pub(super) async fn object(
         None => objects.look(source).await.ok_or(Code::NoSuchKey)?,
     };
     let mut document = Document::new("CopyObjectResult");
-    document.put("LastModified", in_xml(kept.stored_at)).put("ETag", etag(&kept));
+    document.put("LastModified", in_document(kept.stored_at)).put("ETag", etag(&kept));
     Ok(document.reply())
 }
 

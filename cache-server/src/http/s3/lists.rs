@@ -7,7 +7,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hearth_model::Timestamp;
 use tokio::time::timeout;
 
-use super::dates::in_xml;
 use super::error::Code;
 use super::listing::{Entry, Listed, Next, Page, Rest, Source, behind};
 use super::objects::{etag, identity};
@@ -15,6 +14,7 @@ use super::operation::{Bucket, Style};
 use super::query::{Query, encoded_path};
 use super::xml::Document;
 use crate::catalog;
+use crate::http::dates::in_document;
 use crate::http::reply::Reply;
 use crate::http::webdav::Around;
 use crate::keys::Reserved;
@@ -120,7 +120,7 @@ pub(super) async fn objects(
         let tag = tag(objects, entry).await;
         match entry {
             Entry::Object(Listed { key, about }) => document.within("Contents", |contents| {
-                contents.put("Key", relative(key)).put("LastModified", in_xml(about.stored_at));
+                contents.put("Key", relative(key)).put("LastModified", in_document(about.stored_at));
                 contents.put("ETag", tag).put("Size", about.length).put("StorageClass", "STANDARD");
             }),
             Entry::Prefix(prefix) => document.within("CommonPrefixes", |prefixes| {
@@ -151,7 +151,7 @@ pub(super) async fn buckets(objects: &NodeObjects, around: Around<'_>) -> Result
             let name = prefix.trim_end_matches('/');
             if Reserved::ALL.iter().all(|own| own.segment() != name) {
                 buckets.within("Bucket", |bucket| {
-                    bucket.put("Name", name).put("CreationDate", in_xml(Timestamp::from_millis(0)));
+                    bucket.put("Name", name).put("CreationDate", in_document(Timestamp::from_millis(0)));
                 });
             }
         }

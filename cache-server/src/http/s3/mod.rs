@@ -15,7 +15,6 @@ mod attributes;
 mod chunked;
 mod conditions;
 mod copies;
-mod dates;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;

@@ -9,7 +9,6 @@ use md5::{Digest as _, Md5};
 use super::answer::inflow;
 use super::attributes::Attributes;
 use super::conditions::{Creation, creation};
-use super::dates::in_xml;
 use super::error::Code;
 use super::objects::{etag, header, stored};
 use super::operation::Bucket;
@@ -18,6 +17,7 @@ use super::query::{Query, encoded_path};
 use super::signature::hex;
 use super::sums::Sums;
 use super::xml::{Document, ListedPart, parts};
+use crate::http::dates::in_document;
 use crate::http::inflow::Inflow;
 use crate::http::reply::{self, Reply};
 use crate::http::webdav::Around;
@@ -67,7 +67,7 @@ pub(super) async fn copy_part(
     let mut document = Document::new("CopyPartResult");
     let kept = objects.parts_of(key, upload).await?.into_iter().find(|part| part.number == number);
     let kept_at = kept.map(|part| part.kept_at).ok_or(Code::NoSuchUpload)?;
-    document.put("LastModified", in_xml(kept_at)).put("ETag", tag_of(&md5));
+    document.put("LastModified", in_document(kept_at)).put("ETag", tag_of(&md5));
     Ok(document.reply())
 }
 
@@ -145,7 +145,7 @@ pub(super) async fn list_parts(
     }
     for part in page {
         document.within("Part", |line| {
-            line.put("PartNumber", part.number).put("LastModified", in_xml(part.kept_at));
+            line.put("PartNumber", part.number).put("LastModified", in_document(part.kept_at));
             line.put("ETag", tag_of(&part.md5)).put("Size", part.length);
         });
     }
@@ -193,7 +193,7 @@ pub(super) async fn list_uploads(objects: &NodeObjects, bucket: &Bucket, query: 
     for under_way in page {
         document.within("Upload", |line| {
             line.put("Key", shown(in_bucket(&under_way.key).1)).put("UploadId", &under_way.id);
-            line.put("StorageClass", "STANDARD").put("Initiated", in_xml(under_way.begun_at));
+            line.put("StorageClass", "STANDARD").put("Initiated", in_document(under_way.begun_at));
         });
     }
     Ok(document.reply())

@@ -15,9 +15,9 @@ use hyper::{HeaderMap, Method};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::dates::signed_at;
 use super::error::Code;
 use super::query::{Query, encoded_path};
+use crate::http::dates::signed_at;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// How far a client's clock may be from ours.

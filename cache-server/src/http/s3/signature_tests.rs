@@ -5,10 +5,10 @@ use hyper::header::HeaderName;
 use hyper::{HeaderMap, Method};
 use proptest::prelude::*;
 
-use super::dates::signed_at;
 use super::error::Code;
 use super::query::Query;
 use super::signature::{Seal, Signable, claim};
+use crate::http::dates::signed_at;
 
 pub(super) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const CREDENTIAL: &str = "AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request";

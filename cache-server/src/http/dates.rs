@@ -1,4 +1,5 @@
-//! The spellings of time that S3 uses: that of signatures, that of its XML, and that of HTTP's heads.
+//! The spellings of time that clients use: that of S3's signatures, that of its XML and of GitHub's JSON, and that of
+//! HTTP's heads. Pure.
 
 use hearth_model::Timestamp;
 use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
@@ -14,9 +15,15 @@ pub(crate) fn signed_at(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millis(at.as_millisecond()))
 }
 
-/// `2026-11-22T22:05:10.000Z`, as the XML has it.
-pub(crate) fn in_xml(at: Timestamp) -> String {
+/// `2026-11-22T22:05:10.000Z`, as documents have it (RFC 3339).
+pub(crate) fn in_document(at: Timestamp) -> String {
     format!("{:.3}", instant(at))
+}
+
+/// The time of a document, whatever its offset.
+pub(crate) fn from_document(text: &str) -> Option<Timestamp> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    Some(Timestamp::from_millis(at.as_millisecond()))
 }
 
 /// `Sun, 22 Nov 2026 22:05:10 GMT`, as heads have it.
@@ -47,7 +54,9 @@ mod tests {
     #[test]
     fn a_time_has_three_spellings() {
         assert_eq!(signed_at("20261122T220510Z"), Some(AT));
-        assert_eq!(in_xml(AT), "2026-11-22T22:05:10.000Z");
+        assert_eq!(in_document(AT), "2026-11-22T22:05:10.000Z");
+        assert_eq!(from_document("2026-11-22T22:05:10.000Z"), Some(AT));
+        assert_eq!(from_document("2026-11-22T22:05:10+00:00"), Some(AT));
         assert_eq!(in_head(AT), "Sun, 22 Nov 2026 22:05:10 GMT");
         assert_eq!(from_head("Sun, 22 Nov 2026 22:05:10 GMT"), Some(AT.as_millis() / 1000));
     }
@@ -55,7 +64,7 @@ mod tests {
     #[test]
     fn times_that_no_clock_shows_have_a_spelling_too() {
         for ms in [i64::MIN, -1, i64::MAX] {
-            assert_eq!(in_xml(Timestamp::from_millis(ms)), "1970-01-01T00:00:00.000Z");
+            assert_eq!(in_document(Timestamp::from_millis(ms)), "1970-01-01T00:00:00.000Z");
             assert_eq!(in_head(Timestamp::from_millis(ms)), "Thu, 01 Jan 1970 00:00:00 GMT");
         }
     }
@@ -68,5 +77,8 @@ mod tests {
             assert_eq!(signed_at(text), None, "{text}");
         }
         assert_eq!(from_head("yesterday"), None);
+        for text in ["", "now", "2023-11-14", "2023-13-14T22:13:20Z", "99999-01-01T00:00:00Z"] {
+            assert_eq!(from_document(text), None, "{text}");
+        }
     }
 }
