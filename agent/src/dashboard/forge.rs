@@ -1,15 +1,15 @@
 //! The section about GitHub: the places that this machine serves, and its runners. A machine that serves none has none.
 
+use hearth_daemon::pages::{cell, figure, name, section, table, whole};
 use hearth_model::SlotNumber;
 use maud::{Markup, html};
 
-use super::format::{name, time};
+use super::format::time;
 use super::overview::{Overview, Part};
-use super::sections::{self, cell, figure, table, whole};
 use crate::dispatch::PlaceFigures;
 use crate::slots::Record;
 
-pub(super) fn section(overview: &Overview) -> Markup {
+pub(super) fn github(overview: &Overview) -> Markup {
     let forge = &overview.forge;
     if forge.places.is_empty() && forge.runners.is_empty() {
         return html! {};
@@ -29,7 +29,7 @@ pub(super) fn section(overview: &Overview) -> Markup {
             (table("Runners in slots", &["Slot", "Runner", "State", "For", "Place"], &runners))
         }
     };
-    sections::section("github", "GitHub", &content)
+    section("github", "GitHub", &content)
 }
 
 fn place(figures: &PlaceFigures, overview: &Overview) -> Markup {

@@ -1,22 +1,8 @@
-//! Figures and names as they stand on the page. Names come from jobs: they are escaped by the page, and made harmless
-//! here in what escaping does not touch.
+//! Instants, branches and outcomes as they stand on the page.
 
 use hearth_ledger::{Execution, civil_time, rfc3339};
 use hearth_model::{Conclusion, Ref, Timestamp};
 use maud::{Markup, html};
-
-/// Longer names are cut: nobody reads them, and a job must not fill the page.
-const LONGEST_NAME: usize = 120;
-
-/// A name that a job chose. `bdi` keeps a name in another direction of writing from turning its neighbors around.
-pub(super) fn name(text: &str) -> Markup {
-    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut shown: String = text.chars().take(LONGEST_NAME).map(visible).collect();
-    if text.chars().nth(LONGEST_NAME).is_some() {
-        shown.push('…');
-    }
-    html! { @if shown.trim().is_empty() { span.quiet { "not known" } } @else { bdi { (shown) } } }
-}
 
 /// An instant in the page's zone, with the day when it is another one.
 pub(super) fn time(at: Timestamp, now: Timestamp, zone: &str) -> Markup {
@@ -67,13 +53,4 @@ impl Tone {
             Self::Quiet => "quiet",
         }
     }
-}
-
-pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// A whole percentage; `None` of nothing.
-pub(super) fn percent(part: u64, whole: u64) -> Option<u64> {
-    (u128::from(part) * 100).checked_div(u128::from(whole)).and_then(|share| u64::try_from(share).ok())
 }

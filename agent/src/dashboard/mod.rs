@@ -21,6 +21,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use hearth_cache_server::Node;
+use hearth_daemon::pages::assets;
 
 use crate::app::App;
 use crate::dispatch::Control;
@@ -32,23 +33,13 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// A person waits this long for figures before they are told that there are none.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-const STYLE: &str = include_str!("dashboard.css");
-const SCRIPT: &str = include_str!("dashboard.js");
-const ICON: &str = include_str!("icon.svg");
-
 /// The pages of one machine, for the admin room to serve.
 pub fn pages(app: Arc<App>, node: Node, control: Control) -> Router {
     routes(Latest::new(READ_AGAIN_AFTER, PATIENCE, move || Overview::read(&app, &node, &control)))
 }
 
 fn routes(latest: Latest<Overview>) -> Router {
-    Router::new()
-        .route("/", get(show))
-        .route("/api/overview.json", get(tell))
-        .route("/dashboard.css", get(async || ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)))
-        .route("/dashboard.js", get(async || ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT)))
-        .route("/icon.svg", get(async || ([(header::CONTENT_TYPE, "image/svg+xml")], ICON)))
-        .with_state(latest)
+    Router::new().route("/", get(show)).route("/api/overview.json", get(tell)).merge(assets()).with_state(latest)
 }
 
 async fn show(State(latest): State<Latest<Overview>>) -> Response {

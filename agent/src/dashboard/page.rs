@@ -1,18 +1,16 @@
-//! The frame of the page: head, the few figures that matter, and the sections in the order in which they are asked for.
+//! The page: the few figures that matter, and the sections in the order in which they are asked for.
 
 use hearth_cache_server::NodeStatus;
+use hearth_daemon::pages::{Frame, counted, percent, tile};
 use hearth_ledger::rfc3339;
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
 use super::forge;
-use super::format::{counted, name, percent, time};
+use super::format::time;
 use super::month::Verdicts;
 use super::overview::Overview;
 use super::sections;
 use crate::slots::Occupancy;
-
-/// How a browser without script stays up to date, in seconds. The script asks more often and keeps the place.
-const RELOAD_S: u32 = 30;
 
 /// Whether a newer reading could be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +37,7 @@ pub(super) fn whole(overview: &Overview, age: Age) -> Markup {
             }
             (tiles(overview))
             (sections::slots(overview))
-            (forge::section(overview))
+            (forge::github(overview))
             (sections::recent(overview))
             (sections::month(overview))
             (sections::budgets(overview))
@@ -64,42 +62,15 @@ pub(super) fn nothing() -> Markup {
 }
 
 fn frame(machine: &str, state: &Markup, content: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { @if !machine.is_empty() { (machine) " · " } "Hearth" }
-                link rel="icon" href="/icon.svg" type="image/svg+xml";
-                link rel="stylesheet" href="/dashboard.css";
-                script src="/dashboard.js" defer {}
-                noscript { meta http-equiv="refresh" content=(RELOAD_S); }
-            }
-            body {
-                a.skip href="#content" { "Skip to the figures" }
-                header {
-                    h1 { img src="/icon.svg" alt="" width="24" height="24"; "Hearth " span.machine { (name_or_nothing(machine)) } }
-                    div #state { (state) }
-                    button #pause type="button" hidden { "Pause updates" }
-                }
-                main #content { (content) }
-                footer {
-                    p {
-                        "Hearth " (env!("CARGO_PKG_VERSION")) ". The same figures: "
-                        a href="/api/overview.json" { "overview.json" } ", "
-                        a href="/metrics" { "metrics" } ", "
-                        code { "hearth report" } ", " code { "hearth budgets" } "."
-                    }
-                }
-            }
+    let footer = html! {
+        p {
+            "Hearth " (env!("CARGO_PKG_VERSION")) ". The same figures: "
+            a href="/api/overview.json" { "overview.json" } ", "
+            a href="/metrics" { "metrics" } ", "
+            code { "hearth report" } ", " code { "hearth budgets" } "."
         }
-    }
-}
-
-fn name_or_nothing(machine: &str) -> Markup {
-    html! { @if !machine.is_empty() { (name(machine)) } }
+    };
+    Frame { machine, state, content, footer: &footer }.page()
 }
 
 /// The time of day to the second: a page that stands still is noticed.
@@ -134,10 +105,6 @@ fn tiles(overview: &Overview) -> Markup {
             }
         }
     }
-}
-
-fn tile(what: &str, figure: &Markup) -> Markup {
-    html! { div { dt { (what) } dd { (figure) } } }
 }
 
 fn jobs(jobs: u64, failed: u64) -> Markup {

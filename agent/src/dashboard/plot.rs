@@ -1,9 +1,8 @@
-//! A bar for each day of the month, as SVG made of numbers only. Colors come from the style sheet. Two widths, because
-//! a drawing that is scaled down to a phone has letters that nobody can read.
+//! A bar for each day of the month, as SVG made of numbers only. Colors come from the style sheet.
 
+use hearth_daemon::pages::{Screen, counted};
 use maud::{Markup, html};
 
-use super::format::counted;
 use super::month::DayMinutes;
 
 const HEIGHT: u32 = 196;
@@ -13,29 +12,6 @@ const LEFT: u32 = 44;
 const RIGHT: u32 = 8;
 /// Lines across at most, the base line not counted.
 const LINES: u64 = 4;
-
-/// For which screen a drawing is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Screen {
-    Wide,
-    Narrow,
-}
-
-impl Screen {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Wide => "wide",
-            Self::Narrow => "narrow",
-        }
-    }
-
-    const fn width(self) -> u32 {
-        match self {
-            Self::Wide => 860,
-            Self::Narrow => 350,
-        }
-    }
-}
 
 /// The plot for one kind of screen.
 pub(super) fn minutes_by_day(days: &[DayMinutes], month: &str, screen: Screen) -> Markup {

@@ -1,47 +1,20 @@
 //! The sections of the page. Each says in words what is missing: nothing yet, or nothing that could be read.
 
 use hearth_cache_server::IndexState;
+use hearth_daemon::pages::{Screen, cell, counted, figure, name, section, share_of_budget, table, whole};
 use hearth_ledger::{Basis, Execution, Judgment, LimitVerdict, Reading, State, Verdict};
-use hearth_model::{Bytes, Millis, SlotNumber};
-use maud::{Markup, Render, html};
+use hearth_model::{Millis, SlotNumber};
+use maud::{Markup, html};
 
-use super::format::{branch, counted, name, outcome, percent, time};
+use super::format::{branch, outcome, time};
 use super::month::Month;
 use super::overview::{Overview, Part};
-use super::plot::{Screen, minutes_by_day};
+use super::plot::minutes_by_day;
 use crate::jobs::{OpenJob, Owner, warm};
 use crate::slots::Occupancy;
 
 /// Repositories that are listed by name.
 const REPOSITORIES: usize = 8;
-
-/// A cell with the name of its column, which stands before it where a row is shown as a card.
-pub(super) fn cell(column: &str, content: impl Render) -> Markup {
-    html! { td data-column=(column) { (content) } }
-}
-
-/// A cell that speaks for itself: where a row is shown as a card it has a line of its own and no name before it.
-pub(super) fn whole(column: &str, content: impl Render) -> Markup {
-    html! { td.whole data-column=(column) { (content) } }
-}
-
-pub(super) fn figure(column: &str, content: impl Render) -> Markup {
-    html! { td.figure data-column=(column) { (content) } }
-}
-
-pub(super) fn table(caption: &str, columns: &[&str], rows: &Markup) -> Markup {
-    html! {
-        table {
-            caption { (caption) }
-            thead { tr { @for column in columns { th scope="col" { (column) } } } }
-            tbody { (rows) }
-        }
-    }
-}
-
-pub(super) fn section(id: &str, heading: &str, content: &Markup) -> Markup {
-    html! { section #(id) aria-labelledby={ (id) "-heading" } { h2 id={ (id) "-heading" } { (heading) } (content) } }
-}
 
 /// A part, or the sentence in its place.
 fn part<T>(part: &Part<T>, what: &str, show: impl FnOnce(&T) -> Markup) -> Markup {
@@ -342,19 +315,4 @@ pub(super) fn cache(overview: &Overview) -> Markup {
         p.quiet { "Counted since this daemon started." }
     };
     section("cache", "Compile cache", &content)
-}
-
-/// A bar with its figures beside it.
-fn share_of_budget(what: &str, used: Bytes, budget: Bytes) -> Markup {
-    let share = percent(used.0, budget.0).unwrap_or(0);
-    let said = if share == 0 && used.0 > 0 { "under 1".to_owned() } else { share.to_string() };
-    html! {
-        p.share {
-            svg.bar viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true" {
-                rect.whole width="100" height="6" {}
-                rect.used width=(share.min(100).max(u64::from(used.0 > 0))) height="6" {}
-            }
-            span { (what) ": " strong { (used.to_string()) } " of " (budget.to_string()) " (" (said) " %)" }
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! How our daemons live: configuration, secrets, telemetry, metrics, tasks and their orderly stop, upkeep, the admin
-//! endpoints, talking to the service manager, and to a person's terminal. Knows nothing of jobs and caches, never reads
-//! the environment, and holds no platform code: what differs between systems is handed in or asked of the host room.
+//! endpoints and what their pages share, talking to the service manager, and to a person's terminal. Knows nothing of
+//! jobs and caches, never reads the environment, and holds no platform code: what differs between systems is handed in
+//! or asked of the host room.
 
 pub mod config;
 pub mod key_file;
@@ -16,4 +17,5 @@ pub mod tasks;
 pub mod upkeep;
 
 pub mod admin;
+pub mod pages;
 pub mod service_manager;
