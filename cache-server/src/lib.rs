@@ -47,6 +47,7 @@ mod upstream;
 
 // The program, not the library that agents embed.
 pub mod cli;
+mod dashboard;
 mod environment;
 mod serve;
 mod settings;
@@ -62,7 +63,7 @@ pub use far::{FarConfig, FarError, FarNode, ProbeError};
 pub use http::gha::ArtifactLife;
 pub use http::public::{NotPublic, PublicUrl};
 pub use metrics::{Minute, SlowRequest};
-pub use node::{DiskState, IndexState, Node, NodeStatus, trim};
+pub use node::{DiskState, IndexState, Node, NodeStatus, ScopeSize, Scopes, TierHits, trim};
 pub use relay::{Backend, Relay, RelayCounts, RelayError};
 pub use savings::{JobSavings, MissedCrate, Misses, RealmSavings, SavingsReport};
 pub use secret::Secret;

@@ -38,7 +38,7 @@ use crate::upstream::{
     SealKey, Tier, UpstreamMode, UpstreamPlace, UpstreamStatus, WarmError, Warmed, carry, connect, warm,
 };
 
-pub use look::DiskState;
+pub use look::{DiskState, ScopeSize, Scopes, TierHits};
 
 /// One cache node. Clones are the same node.
 #[derive(Debug, Clone)]

@@ -23,6 +23,7 @@ use crate::index::{Entry, Fact, Place, USES};
 use crate::keys::{Address, ObjectName, Space};
 use crate::memory::Memory;
 use crate::metrics::{Minutes, Requests, Sums};
+use crate::node::TierHits;
 use crate::parts::Parts;
 use crate::savings::Savings;
 use crate::segments::{ReadError, RecordReader, Source, Step};
@@ -231,6 +232,12 @@ impl Store {
         }
         self.book.lost(place);
         true
+    }
+
+    pub(crate) fn tier_hits(&self) -> TierHits {
+        let memory = self.counts.memory_hits.get();
+        let upstream = self.tier.as_ref().map_or(0, |tier| tier.counts.hits.get());
+        TierHits { memory, upstream, disk: self.counts.hits.get().saturating_sub(memory + upstream) }
     }
 
     /// What the last hours are made of.

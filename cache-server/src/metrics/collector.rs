@@ -13,6 +13,7 @@ use crate::config::Durability;
 use crate::counts::Counts;
 use crate::eviction::{Class, Reason};
 use crate::http::crowd::Crowd;
+use crate::node::TierHits;
 use crate::store::Store;
 use crate::uploads::Taken;
 use crate::upstream::{Tier, UpstreamMode};
@@ -62,9 +63,7 @@ impl Page<'_> {
         let reads = [("hit", counts.hits.get()), ("miss", counts.misses.get())];
         self.register("cache_read_requests", "Reads, by what they found", CounterBy("result", &reads))?;
         self.register("cache_write_requests", "Writes, by what became of them", CounterBy("result", &writes(counts)))?;
-        let (memory, upstream) =
-            (counts.memory_hits.get(), store.tier.as_ref().map_or(0, |tier| tier.counts.hits.get()));
-        let disk = counts.hits.get().saturating_sub(memory + upstream);
+        let TierHits { memory, disk, upstream } = store.tier_hits();
         let tiers = [("memory", memory), ("disk", disk), ("upstream", upstream)];
         self.register("cache_tier_hits", "Hits, by what had the object", CounterBy("tier", &tiers))?;
         let slow_reads = Counter(counts.slow_reads.get());

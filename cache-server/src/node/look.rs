@@ -8,6 +8,7 @@ use hearth_model::{Bytes, WriterId};
 use prometheus_client::registry::Registry;
 
 use super::Node;
+use crate::index::Usage;
 use crate::metrics::{Minute, NodeCollector, SlowRequest};
 use crate::savings::{JobSavings, SavingsReport};
 
@@ -21,7 +22,59 @@ pub struct DiskState {
     pub writing_for: Duration,
 }
 
+/// How often each tier had what was asked for, since the node was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TierHits {
+    pub memory: u64,
+    pub disk: u64,
+    pub upstream: u64,
+}
+
+/// What the scopes hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scopes {
+    /// The biggest first.
+    pub biggest: Vec<ScopeSize>,
+    /// How many there are besides, and what they hold together.
+    pub others: u64,
+    pub other_objects: u64,
+    pub other_bytes: Bytes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeSize {
+    pub realm: Arc<str>,
+    pub scope: String,
+    pub objects: u64,
+    /// Disk space.
+    pub bytes: Bytes,
+}
+
 impl Node {
+    pub fn tier_hits(&self) -> TierHits {
+        self.inner.store.tier_hits()
+    }
+
+    /// What the scopes hold, the `top` biggest by name.
+    pub fn scopes(&self, top: usize) -> Scopes {
+        let mut all = self.inner.store.book.index.usages();
+        all.sort_unstable_by(|(a, x), (b, y)| y.bytes.cmp(&x.bytes).then_with(|| a.cmp(b)));
+        let rest = all.split_off(top.min(all.len()));
+        let others = Usage::sum(rest.iter().map(|(_, usage)| usage));
+        let biggest = all.into_iter().map(|(space, usage)| ScopeSize {
+            scope: space.scope.to_string(),
+            realm: space.realm,
+            objects: usage.objects,
+            bytes: Bytes(usage.bytes),
+        });
+        Scopes {
+            biggest: biggest.collect(),
+            others: rest.len() as u64,
+            other_objects: others.objects,
+            other_bytes: Bytes(others.bytes),
+        }
+    }
+
     /// What was saved and what was missed since the node was opened: by realm and by crate, the first `top` of each.
     pub fn savings(&self, top: usize) -> SavingsReport {
         self.inner.store.savings.report(top)

@@ -32,6 +32,7 @@ use hearth_model::Clock;
 use hearth_trust::Signer;
 use tokio::sync::Notify;
 
+use crate::dashboard::pages;
 use crate::environment::Environment;
 use crate::error::NodeError;
 use crate::metrics::CertificatesCollector;
@@ -56,7 +57,7 @@ Without a configuration file, flags alone are enough:
   hearth-cache-server serve --dir /srv/cache --listen 127.0.0.1:4227 --budget 50GiB
 
   /healthz   the process lives      /readyz   it can serve, or says why not
-  /metrics   OpenMetrics            all three on the admin address")]
+  /metrics   OpenMetrics            /         a page for people; all on the admin address")]
 pub(crate) struct ServeArgs {
     /// Where to serve without encryption, or "off"; port 0 takes a free one [default: 127.0.0.1:4227]
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -153,7 +154,11 @@ pub(crate) async fn run(mut settings: Settings, environment: &Environment) -> Re
     let server = Server { dir: settings.dir.clone(), node: node.clone(), certificates, clock };
     let readiness = readiness::readiness(stop.clone(), server);
     let readiness = readiness.map_err(|cause| ServeError::Directory { path: settings.dir.clone(), cause })?;
-    let admin = Admin::new(settings.admin, numbers, readiness).listen().await.map_err(ServeError::Admin)?;
+    let admin = Admin::new(settings.admin, numbers, readiness)
+        .with_pages(pages(node.clone()))
+        .listen()
+        .await
+        .map_err(ServeError::Admin)?;
 
     let running = Running::of_this_process(admin.address(), &doors);
     let socket = settings.socket.map(|socket| socket.path);
