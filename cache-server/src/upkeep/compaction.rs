@@ -187,6 +187,11 @@ fn shorten_log(store: &Store) -> io::Result<()> {
 /// What of a fact is still worth writing down.
 fn keep(store: &Store, fact: Fact) -> Option<Fact> {
     let book = &store.book;
+    if let Fact::Added(added) | Fact::Moved { to: added, .. } = &fact
+        && book.is_rival(added)
+    {
+        return Some(fact);
+    }
     match fact {
         Fact::Added(added) | Fact::Moved { to: added, .. } => {
             let entry = book.index.get(added.name).filter(|entry| book.site(entry.place()) == Some(added.site))?;

@@ -2,12 +2,14 @@
 //! has it; a segment without live records goes; what others write to the same directory is learned from their logs. Used
 //! by the appender and by everything that reads and removes.
 
+mod learned;
+mod rivals;
+
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hearth_host::lock::FileLock;
@@ -15,11 +17,12 @@ use hearth_model::{Bytes, WriterId};
 use tokio::sync::Notify;
 use tracing::warn;
 
+use self::rivals::Rivals;
 use crate::appender::Ready;
 use crate::config::{Durability, NodeConfig, Ownership};
 use crate::error::NodeError;
 use crate::health::Health;
-use crate::index::{Added, Entry, Fact, Index, Insertion, Logs, Place, Read, Site};
+use crate::index::{Added, Entry, Fact, Index, Logs, Place, Site};
 use crate::keys::ObjectName;
 use crate::segments::{Hashes, ReadError, Record, SOLE, Segment, Shelf, Source, Step};
 
@@ -28,10 +31,6 @@ const FULL: Bytes = Bytes::mib(256);
 const SMALL: Bytes = Bytes(2 * SOLE);
 /// A directory's budget is at least this many segments.
 const SEGMENTS: u64 = 64;
-
-/// Facts that are handed on together at the start, and how many such batches may wait.
-const TOGETHER: usize = 1024;
-const AHEAD: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct Book {
@@ -47,6 +46,7 @@ pub(crate) struct Book {
     syncing: Mutex<()>,
     /// Removals of records that no log has told of yet: logs are read in any order.
     removed: Mutex<HashSet<Site>>,
+    rivals: Mutex<Rivals>,
     /// Nobody else writes to the directory.
     alone: AtomicBool,
     locks: Locks,
@@ -109,6 +109,7 @@ impl Book {
             unsaved: Mutex::default(),
             syncing: Mutex::default(),
             removed: Mutex::default(),
+            rivals: Mutex::default(),
             alone: AtomicBool::new(alone),
             locks: Locks { _house: house, writers: Mutex::new(writers), path: lock_path },
             root: root.clone(),
@@ -125,6 +126,7 @@ impl Book {
                 drop(writers);
                 // What the others wrote last.
                 self.learn_from_others();
+                self.settle_all();
                 self.alone.store(true, Ordering::Release);
             }
         }
@@ -144,104 +146,6 @@ impl Book {
     /// Whether the directory is there at all: a disk that is not mounted has lost nothing. Blocks.
     pub(crate) fn is_there(&self) -> bool {
         self.locks.path.exists()
-    }
-
-    /// Learns everything that the logs say, on one thread what another one reads. Blocks.
-    pub(crate) fn load(&self) -> io::Result<Read> {
-        let read = thread::scope(|scope| {
-            let (reads, facts) = mpsc::sync_channel::<Vec<Fact>>(AHEAD);
-            scope.spawn(move || facts.into_iter().flatten().for_each(|fact| self.learn(fact)));
-            let mut batch = Vec::with_capacity(TOGETHER);
-            let read = self.logs.read_others(|fact| {
-                batch.push(fact);
-                if batch.len() == TOGETHER {
-                    // Who learns ends after who reads.
-                    let _ = reads.send(std::mem::replace(&mut batch, Vec::with_capacity(TOGETHER)));
-                }
-            });
-            let _ = reads.send(batch);
-            read
-        })?;
-        lock(&self.removed).clear();
-        Ok(read)
-    }
-
-    /// Learns what others have written since the last time. Blocks.
-    pub(crate) fn learn_from_others(&self) {
-        if self.is_alone() {
-            return;
-        }
-        if let Err(error) = self.logs.read_others(|fact| self.learn(fact)) {
-            warn!(error = %error, "cannot read the logs of others in the cache directory");
-        }
-    }
-
-    pub(crate) fn learn(&self, fact: Fact) {
-        match fact {
-            Fact::Added(added) => self.learn_of(&added),
-            Fact::Removed { site, name } => self.learn_of_removal(site, name),
-            Fact::Moved { from, to } => {
-                self.learn_of_removal(from, to.name);
-                self.learn_of(&to);
-            }
-            Fact::Used(uses) => uses.into_iter().for_each(|(name, at)| self.index.set_used(name, at)),
-            Fact::Pinned { name, pinned } => drop(self.index.set_pinned(name, pinned)),
-            Fact::Cost { name, cost_ms } => drop(self.index.set_cost(name, cost_ms)),
-            Fact::Diverged(_) => {}
-        }
-    }
-
-    /// Somebody's record. Of two of one name, everybody keeps the same.
-    pub(crate) fn learn_of(&self, added: &Added) {
-        // A segment that is not there, or cannot be looked at, has no records.
-        let Some(segment) = self.segment(added.site) else { return };
-        segment.mark_told_of();
-        let size = added.layout.size();
-        let fits = u64::from(added.site.offset).checked_add(size).is_some_and(|end| self.shelf.reaches(&segment, end));
-        if !fits || lock(&self.removed).remove(&added.site) {
-            return;
-        }
-        segment.gain(size);
-        match self.index.insert(added, segment.slot) {
-            Insertion::New => {}
-            Insertion::Known => segment.lose(size),
-            Insertion::Taken(place) => {
-                let known = self.index.get(added.name).map(|entry| entry.stored());
-                let known = (known, self.site(place).map(|site| (site.segment, site.offset)));
-                let told = Entry::new(added.name, place, added.stored_at, 0).stored();
-                let told = (Some(told), Some((added.site.segment, added.site.offset)));
-                if told < known && self.index.remove(added.name, Some(place)).is_some() {
-                    self.lost(place);
-                    self.index.insert(added, segment.slot);
-                } else {
-                    segment.lose(size);
-                }
-            }
-        }
-    }
-
-    fn learn_of_removal(&self, site: Site, name: ObjectName) {
-        let place = self.segment(site).and_then(|segment| {
-            segment.mark_told_of();
-            let entry = self.index.get(name).map(|entry| entry.place());
-            entry.filter(|place| (place.slot, place.offset) == (segment.slot, site.offset))
-        });
-        match place {
-            Some(place) if self.index.remove(name, Some(place)).is_some() => {
-                if let Some(segment) = self.shelf.get(place.slot) {
-                    segment.lose(place.layout.size());
-                }
-            }
-            _ => drop(lock(&self.removed).insert(site)),
-        }
-    }
-
-    fn segment(&self, site: Site) -> Option<Arc<Segment>> {
-        let slot = self.shelf.slot_of(site.segment).unwrap_or_else(|error| {
-            warn!(cache.segment = %site.segment, error = %error, "cannot look at a segment");
-            None
-        })?;
-        self.shelf.get(slot)
     }
 
     /// Where a place is, as a log says it.
@@ -349,7 +253,12 @@ impl Book {
         }
     }
 
-    /// A record was copied elsewhere; its old room comes back with its whole segment, once the copy is on disk.
+    /// Whether a fact is of a record that may yet get the name.
+    pub(crate) fn is_rival(&self, added: &Added) -> bool {
+        lock(&self.rivals).has(added.name, added.site)
+    }
+
+    /// A record lies elsewhere, or is gone; its old room comes back with its whole segment, once a copy is on disk.
     pub(crate) fn moved(&self, from: Place) {
         if let Some(segment) = self.shelf.get(from.slot) {
             segment.lose(from.layout.size());
