@@ -11,9 +11,10 @@ use hearth_daemon::telemetry::{self, LogFile};
 use hearth_host::users;
 use hearth_model::{Bytes, Millis};
 
-use super::file::{AdminFile, ClientCertificatesWord, LimitsFile, ServerFile};
+use super::file::{AdminFile, ClientCertificatesWord, DurabilityWord, LimitsFile, ServerFile};
+use super::retention;
 use crate::access::Groups;
-use crate::config::{Limits, NodeConfig};
+use crate::config::{Durability, Limits, NodeConfig};
 use crate::environment::Environment;
 use crate::http::public::NotPublic;
 use crate::transport::{ClientCertificates, TlsFiles};
@@ -142,6 +143,18 @@ fn node(read: &Effective<ServerFile>, dir: &Path) -> Result<NodeConfig, ConfigEr
     let public_url = read.value.http.public_url.as_deref().map(str::parse).transpose();
     node.public_url = public_url.map_err(|error: NotPublic| read.refuse("http.public_url", error.to_string()))?;
     node.limits = limits(read, &read.value.limits)?;
+    if store.sync.0.0 == 0 || store.scrub.0.0 == 0 {
+        let key = if store.sync.0.0 == 0 { "store.sync" } else { "store.scrub" };
+        return Err(read.refuse(key, "must be longer than nothing"));
+    }
+    node.limits.sync = store.sync.0.to_duration();
+    node.limits.scrub = store.scrub.0.to_duration();
+    node.durability = match store.durability {
+        DurabilityWord::None => Durability::None,
+        DurabilityWord::Batch => Durability::Batch,
+        DurabilityWord::Every => Durability::Every,
+    };
+    (node.retention, node.artifacts) = retention::check(read)?;
     Ok(node)
 }
 

@@ -8,6 +8,7 @@ use hearth_model::{Bytes, Millis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::retention::{RetentionFile, days};
 use crate::upstream::UpstreamFile;
 
 /// The whole file.
@@ -24,6 +25,7 @@ pub(crate) struct ServerFile {
     pub(crate) tls: TlsFile,
     pub(crate) socket: SocketFile,
     pub(crate) store: StoreFile,
+    pub(crate) retention: RetentionFile,
     pub(crate) upstream: UpstreamFile,
     pub(crate) access: AccessFile,
     pub(crate) limits: LimitsFile,
@@ -117,6 +119,23 @@ pub(crate) struct StoreFile {
     pub(crate) max_object: ByteSize,
     /// Memory for objects that were read lately; "0B" switches it off.
     pub(crate) memory: ByteSize,
+    pub(crate) durability: DurabilityWord,
+    /// With `durability = "batch"`, the longest that an object waits for reaching the disk.
+    pub(crate) sync: TimeSpan,
+    /// The time in which everything on disk is read and checked once.
+    pub(crate) scrub: TimeSpan,
+}
+
+/// When what was stored reaches the disk. Whatever is chosen, a power cut can only lose objects, never change one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DurabilityWord {
+    /// When the system thinks fit.
+    None,
+    /// Within `sync`, behind the answers.
+    Batch,
+    /// Before the answer.
+    Every,
 }
 
 impl Default for StoreFile {
@@ -126,6 +145,9 @@ impl Default for StoreFile {
             free_reserve: ByteSize(Bytes::gib(2)),
             max_object: ByteSize(Bytes::gib(1)),
             memory: ByteSize(Bytes::mib(64)),
+            durability: DurabilityWord::Batch,
+            sync: TimeSpan(Millis::from_secs(1)),
+            scrub: TimeSpan(days(7)),
         }
     }
 }

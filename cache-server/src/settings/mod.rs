@@ -3,6 +3,7 @@
 
 mod check;
 mod file;
+mod retention;
 
 use std::path::PathBuf;
 

@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
+use hearth_model::Millis;
+
 use super::*;
+use crate::config::{Durability, NodeConfig};
+use crate::eviction::ClassLimit;
 use crate::transport::ClientCertificates;
 
 fn checked(text: &str) -> Result<Settings, String> {
@@ -53,6 +57,12 @@ fn what_cannot_be_used_is_refused_with_its_place() {
         ("[tls]\nlisten = \"[::]:443\"\nreload = \"10ms\"", "`tls.reload`: must be at least 1s"),
         ("[socket]\nmode = \"rw\"", "`socket.mode`: must be an octal number"),
         ("[socket]\nmode = \"7777\"", "`socket.mode`: must be an octal number"),
+        ("[store]\ndurability = \"always\"", "durability"),
+        ("[store]\nsync = \"0s\"", "`store.sync`: must be longer than nothing"),
+        ("[store]\nscrub = \"0s\"", "`store.scrub`: must be longer than nothing"),
+        ("[retention]\nobjects = 0", "`retention.objects`: must be at least 1"),
+        ("[retention]\ncaches_percent = 101", "`retention.caches_percent`: must be 0 to 100"),
+        ("[retention]\nartifacts_of_jobs = \"0s\"", "`retention.artifacts_of_jobs`: must be longer than nothing"),
         ("[limits]\nstreams = 0", "`limits.streams`: must be at least 1"),
         ("[admin]\nlisten = \"0.0.0.0:1\"", "`admin.listen`: can be reached from other machines"),
         ("[log]\nfilter = \"info,x=loud\"", "`log.filter`"),
@@ -81,4 +91,25 @@ fn the_key_stands_in_the_directory_unless_somebody_says_otherwise() {
     let settings = checked("dir = \"/d\"").unwrap();
     assert_eq!((settings.dir, settings.key_file), (PathBuf::from("/d"), PathBuf::from("/d/token.key")));
     assert_eq!(checked("key_file = \"/k\"").unwrap().key_file, PathBuf::from("/k"));
+}
+
+#[test]
+fn the_defaults_of_the_file_are_those_of_the_node() {
+    let node = checked("").unwrap().node;
+    let usual = NodeConfig::new(node.root.clone(), node.budget);
+    assert_eq!((node.retention, node.artifacts), (usual.retention, usual.artifacts));
+    assert_eq!(node.durability, usual.durability);
+    assert_eq!((node.limits.sync, node.limits.scrub), (usual.limits.sync, usual.limits.scrub));
+}
+
+#[test]
+fn what_is_said_of_retention_and_durability_reaches_the_node() {
+    let text = "[store]\ndurability = \"every\"\nsync = \"3s\"\nscrub = \"1d\"\n[retention]\nobjects = 7\n\
+                branches_percent = 10\nbranches_unused = \"0s\"\nbranches_age = \"2d\"\nartifacts_of_jobs = \"2h\"\n";
+    let node = checked(text).unwrap().node;
+    assert_eq!(node.durability, Durability::Every);
+    assert_eq!((node.limits.sync.as_secs(), node.limits.scrub.as_secs()), (3, 86_400));
+    let age = Some(Millis::from_minutes(2 * 24 * 60));
+    assert_eq!(node.retention.branches, ClassLimit { percent: 10, unused: None, age });
+    assert_eq!((node.retention.objects, node.artifacts.jobs.as_secs()), (7, 7200));
 }
