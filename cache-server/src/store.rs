@@ -27,6 +27,7 @@ use crate::node::TierHits;
 use crate::parts::Parts;
 use crate::savings::Savings;
 use crate::segments::{ReadError, RecordReader, Source, Step};
+use crate::uploads::ASIDE;
 use crate::upstream::Tier;
 
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl Store {
             let path = path.clone();
             move |cause| NodeError::Directory { path, cause }
         };
-        let uploads = config.root.join("uploads");
+        let uploads = config.root.join(ASIDE);
         std::fs::create_dir_all(&uploads).map_err(at(&uploads))?;
         let parts = config.root.join("parts");
         let parts = Parts::open(parts.clone()).map_err(at(&parts))?;

@@ -72,7 +72,8 @@ impl Shed {
         data: &[u8],
     ) -> Result<Filed, Failure> {
         let writer = WriterId::from_bytes([writer; 16]);
-        let offer = Offer { address: address.clone(), length, writer, attributes: "{}".into(), cost_ms: 3 };
+        let offer =
+            Offer { address: address.clone(), length, writer, attributes: "{}".into(), cost_ms: 3, stored_at: None };
         let mut upload = Upload::begin(&self.store, offer).await?;
         for piece in data.chunks(100_000) {
             upload.write(Data::copy_from_slice(piece)).await?;

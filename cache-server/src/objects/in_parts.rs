@@ -114,7 +114,14 @@ impl NodeObjects {
         let upload = self.upload_id(key, id)?;
         let Order { numbers, length, attributes } = order;
         let numbers = numbers.into_iter().map(PartId::numbered).collect();
-        let offer = Offer { address, length: Some(length), writer: self.caller.writer, attributes, cost_ms: 0 };
+        let offer = Offer {
+            address,
+            length: Some(length),
+            writer: self.caller.writer,
+            attributes,
+            cost_ms: 0,
+            stored_at: None,
+        };
         let filed = parts::assemble(&self.store, upload, numbers, offer).await.ok_or(Refused::NoSuchPart)?;
         let became = self.keep(key, filed.map_or_else(Taken::from, taken)).await;
         self.note(Act::Write, key, Done { outcome: became.as_str(), size: Some(length) });

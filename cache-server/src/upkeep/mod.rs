@@ -16,6 +16,7 @@ pub(crate) use compaction::{Pace, compact, tidy};
 use crate::config::{Durability, Ownership};
 use crate::parts;
 use crate::store::Store;
+use crate::uploads::sweep_aside;
 
 /// How often a node looks after what nobody waits for.
 const ROUND: Duration = Duration::from_mins(1);
@@ -38,6 +39,7 @@ pub(crate) async fn look_after(store: Arc<Store>) {
                 store.memory.rest();
                 tidy(&store).await;
                 parts::sweep(&store).await;
+                sweep_aside(&store).await;
                 scrub.go_on(&store, ROUND).await;
             }
             () = sleep_until(next_uses) => {
@@ -69,6 +71,7 @@ pub(crate) async fn keep_synced(store: Arc<Store>) {
 pub(crate) async fn look_after_once(store: &Arc<Store>) {
     learning::learn(store).await;
     tidy(store).await;
+    sweep_aside(store).await;
     let (objects, bytes) = (store.book.index.objects(), store.book.index.bytes());
     info!(cache.objects = objects, cache.bytes = bytes.0, "the cache holds {objects} objects, {bytes}");
 }

@@ -2,19 +2,19 @@
 //! stream into room that was set aside for them, and count once they are; those of unknown length go to a file aside
 //! until it is known. What is dropped before its end leaves nothing behind but room that is given back.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, IoSlice};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hearth_host::files;
 use hearth_model::{Timestamp, WriterId};
 
+use super::aside::Aside;
 use crate::appender::Ready;
 use crate::index::{Added, Site};
 use crate::keys::{Address, ObjectName};
-use crate::segments::{ChunkHasher, Hashes, Head, Layout, MAX_ATTRIBUTES, PIECE, Room, SegmentId};
+use crate::segments::{ChunkHasher, Hashes, Head, Layout, MAX_ATTRIBUTES, Room, SegmentId};
 use crate::store::Store;
 
 /// Objects up to this size are collected in memory.
@@ -34,6 +34,8 @@ pub(crate) struct Offer {
     pub(crate) attributes: Box<str>,
     /// How long it took to make; 0 when nobody knows.
     pub(crate) cost_ms: u32,
+    /// When it was stored first, where another node says so; else it is now. What is taken back by time is found by this.
+    pub(crate) stored_at: Option<Timestamp>,
 }
 
 impl Offer {
@@ -80,11 +82,11 @@ impl Draft {
 
     /// Blocks, unless the object is small.
     pub(super) fn begin(store: &Arc<Store>, offer: Offer) -> io::Result<Self> {
-        let name = offer.address.name();
+        let (name, now) = (offer.address.name(), store.clock.now());
         let mut draft = Self {
             store: Arc::clone(store),
             name,
-            stored_at: store.clock.now(),
+            stored_at: offer.stored_at.map_or(now, |at| at.min(now)),
             hasher: ChunkHasher::new(name),
             target: Target::Memory(Vec::new()),
             offer,
@@ -135,26 +137,28 @@ impl Draft {
             Target::Aside(aside) if length <= SMALL => Target::Memory(vec![aside.read(length)?.into()]),
             Target::Aside(aside) => {
                 let claim = self.claim(length)?;
-                aside.copy(length, &claim)?;
+                aside.copy(length, &claim.file, claim.data_at)?;
                 Target::Room(claim)
             }
             other => other,
         };
         let head = self.head(length);
+        // What was stored elsewhere long ago is wanted here now.
+        let used_at = self.store.clock.now();
         let hashes = hasher.finish();
         Ok(match target {
             Target::Memory(pieces) => {
                 let mut record = vec![Bytes::from(head.encode())];
                 record.extend(pieces.into_iter().filter(|piece| !piece.is_empty()));
                 record.push(hashes.encode(length).into());
-                Whole::Record { ready: Self::ready(head, hashes), record }
+                Whole::Record { ready: Self::ready(head, used_at, hashes), record }
             }
             Target::Room(claim) => {
                 let tail = hashes.encode(length);
                 files::write_all_at(&claim.file, &mut [IoSlice::new(&tail)], claim.data_at + length)?;
-                Whole::InRoom { ready: Self::ready(head, hashes), claim }
+                Whole::InRoom { ready: Self::ready(head, used_at, hashes), claim }
             }
-            Target::Nowhere | Target::Aside(_) => Whole::Known { ready: Self::ready(head, hashes) },
+            Target::Nowhere | Target::Aside(_) => Whole::Known { ready: Self::ready(head, used_at, hashes) },
         })
     }
 
@@ -179,13 +183,12 @@ impl Draft {
         Head { length, name: self.name, address, writer, stored_at: self.stored_at, cost_ms, attributes }
     }
 
-    fn ready(head: Head, hashes: Hashes) -> Box<Ready> {
+    fn ready(head: Head, used_at: Timestamp, hashes: Hashes) -> Box<Ready> {
         let layout: Layout = head.layout();
         let Head { name, address, writer, stored_at, cost_ms, .. } = head;
         // Where it lies is for the appender to say.
         let site = Site { segment: SegmentId { owner: 0, number: 0 }, offset: 0 };
         let pinned = false;
-        let used_at = stored_at;
         Box::new(Ready {
             added: Added { site, layout, name, address, writer, stored_at, used_at, cost_ms, pinned },
             hashes,
@@ -219,43 +222,5 @@ impl Drop for Claim {
                 tracing::warn!(error = %error, "cannot give room in a segment back");
             }
         });
-    }
-}
-
-/// A file for bytes of which nobody knows how many will come; removed when dropped.
-#[derive(Debug)]
-struct Aside {
-    file: File,
-    path: PathBuf,
-}
-
-impl Aside {
-    fn open(store: &Store) -> io::Result<Self> {
-        let name = getrandom::u64().map_err(io::Error::other)?;
-        let path = store.config.root.join("uploads").join(format!("{name:016x}"));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-        Ok(Self { file, path })
-    }
-
-    fn read(&self, length: u64) -> io::Result<Vec<u8>> {
-        files::read_at(&self.file, usize::try_from(length).map_err(io::Error::other)?, 0)
-    }
-
-    fn copy(&self, length: u64, to: &Claim) -> io::Result<()> {
-        let mut at = 0;
-        while at < length {
-            let next = usize::try_from(length - at).map_or(PIECE, |left| left.min(PIECE));
-            let piece = files::read_at(&self.file, next, at)?;
-            files::write_all_at(&to.file, &mut [IoSlice::new(&piece)], to.data_at + at)?;
-            at += next as u64;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        // What cannot be removed now is swept later.
-        let _ = std::fs::remove_file(&self.path);
     }
 }

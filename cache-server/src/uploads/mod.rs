@@ -1,6 +1,7 @@
 //! Taking objects in: rights, quota and room first, then their bytes to disk while the next ones arrive. Nothing here
 //! makes a client wait for longer than the write limit beyond the time that it takes to send.
 
+mod aside;
 mod draft;
 mod upload;
 
@@ -14,6 +15,7 @@ use crate::keys::ObjectKey;
 use crate::savings::{Inspector, Malformed, Unit};
 use crate::store::Store;
 
+pub(crate) use aside::{DIR as ASIDE, sweep_aside};
 pub(crate) use draft::Offer;
 pub(crate) use upload::Upload;
 
@@ -113,7 +115,7 @@ pub(crate) async fn receive(
     }
     let cost = store.savings.cost(caller, key, store.clock.now());
     let cost_ms = cost.map_or(0, |cost| u32::try_from(cost.0).unwrap_or(u32::MAX));
-    let offer = Offer { address, length: Some(length), writer: caller.writer, attributes, cost_ms };
+    let offer = Offer { address, length: Some(length), writer: caller.writer, attributes, cost_ms, stored_at: None };
     let inspector = key.is_compilation().then(Inspector::default);
     match take_in(store, offer, inspector, &mut inflow).await {
         Ok(Ok((filed, unit))) => {

@@ -46,8 +46,8 @@ impl Head {
 
     /// What has to be said to store it here.
     pub(crate) fn into_offer(self) -> Offer {
-        let Self { address, length, writer, cost_ms, attributes, .. } = self;
-        Offer { address, length: Some(length), writer, attributes, cost_ms }
+        let Self { address, length, writer, stored_at, cost_ms, attributes } = self;
+        Offer { address, length: Some(length), writer, attributes, cost_ms, stored_at: Some(stored_at) }
     }
 }
 

@@ -160,6 +160,7 @@ pub(super) async fn commit(
         writer: upload.writer,
         attributes: attributes.into(),
         cost_ms: 0,
+        stored_at: None,
     };
     let Some(filed) = parts::assemble(store, id, order, offer).await else {
         return Err(Refusal::new(Code::FailedPrecondition, "a part of the upload is missing or damaged"));
