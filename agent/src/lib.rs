@@ -2,7 +2,7 @@
 
 pub mod config;
 pub mod environment;
-pub mod frames;
+
 pub mod places;
 pub mod settings;
 

@@ -2,7 +2,7 @@
 //! kept in order, and everything else by going through the log on disk, whose length and not the number of objects in
 //! memory sets the price.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -136,6 +136,19 @@ impl Store {
             });
         })?;
         Ok(())
+    }
+
+    /// What the log says of these names, whether they are still there or not. Blocks.
+    pub(crate) fn addresses(&self, names: &HashSet<ObjectName>) -> io::Result<Vec<(ObjectName, Address)>> {
+        let mut found = HashMap::new();
+        self.book.logs.read_all(|fact| {
+            if let Fact::Added(added) | Fact::Moved { to: added, .. } = fact
+                && names.contains(&added.name)
+            {
+                found.insert(added.name, added.address);
+            }
+        })?;
+        Ok(found.into_iter().collect())
     }
 
     /// Up to `limit` objects of a space in the order of their keys, from behind `after`. Blocks.

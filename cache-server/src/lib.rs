@@ -8,7 +8,7 @@ mod access;
 mod appender;
 mod book;
 mod breaker;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the dialects and commands that come next"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "for the dialects and pages that come next"))]
 mod catalog;
 mod config;
 mod counts;
@@ -47,6 +47,7 @@ mod upstream;
 
 // The program, not the library that agents embed.
 pub mod cli;
+mod control;
 mod dashboard;
 mod environment;
 mod serve;

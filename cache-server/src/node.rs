@@ -10,6 +10,7 @@ use hearth_model::{Bytes, Clock, Millis, Timestamp};
 use hearth_trust::{Claims, Signer};
 use hyper::Request;
 use hyper::body::Incoming;
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::warn;
@@ -68,7 +69,7 @@ pub(crate) struct Watch {
 }
 
 /// How a node is. Counts are since it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStatus {
     pub objects: u64,
     /// Disk space that the objects take.
@@ -100,7 +101,8 @@ pub struct NodeStatus {
 }
 
 /// Whether the accounts have caught up with the disk after a start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum IndexState {
     Loading,
     Complete,
@@ -252,6 +254,18 @@ impl Node {
         let remote = connect(place).map_err(WarmError::Place)?;
         let Inner { store, seal, gate, .. } = &*self.inner;
         warm(store, seal, gate, &remote, calls, progress).await
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.inner.store
+    }
+
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.inner.gate
+    }
+
+    pub(crate) fn seal(&self) -> &SealKey {
+        &self.inner.seal
     }
 
     pub(crate) fn limits(&self) -> &Limits {

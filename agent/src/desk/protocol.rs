@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 
 use crate::dispatch::BoardState;
-use crate::frames;
 use crate::journey::{Begun, Finish, Intent, Receipt, Wish};
 use crate::targets::Lease;
+use hearth_daemon::frames;
 
 /// The listing of a large checkout is a few MB; more than this is no listing.
 const LARGEST: u32 = 256 << 20;

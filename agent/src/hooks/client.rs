@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::protocol::{Answer, Ask, Given, HOOK_LIMIT, LARGEST};
 use super::{HookFacts, Refused};
 use crate::environment::{Environment, HOOK_SOCKET};
-use crate::frames;
+use hearth_daemon::frames;
 use hearth_daemon::terminal::for_terminal;
 
 /// Called by the runner program around a job

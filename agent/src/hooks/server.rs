@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::protocol::{Answer, Ask, FIRST_USE_LIMIT, LARGEST};
-use crate::frames;
+use hearth_daemon::frames;
 
 /// So many callers at a time; more wait in the kernel's queue. Bounds what questions can hold of our memory.
 const AT_A_TIME: usize = 4;

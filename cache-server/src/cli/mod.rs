@@ -1,6 +1,8 @@
 //! The command line: which commands there are and which room answers each. Prints errors with all their causes.
 
 mod config;
+mod operate;
+mod print;
 mod token;
 
 use std::io;
@@ -15,12 +17,15 @@ use crate::environment::{Environment, LOG};
 use crate::serve::{self, ServeArgs};
 use crate::settings::{self, Settings, SettingsArgs};
 use config::ConfigCommand;
+use operate::OperateCommand;
 use token::TokenCommand;
 
 /// How our lines begin.
 const PROGRAM: &str = "hearth-cache-server";
 /// What was asked for cannot be done.
 const FAILURE: u8 = 1;
+/// It was done, and something was damaged or refused.
+const UNCLEAN: u8 = 3;
 /// The configuration is wrong (EX_CONFIG): a service manager should not try again.
 const BAD_CONFIGURATION: u8 = 78;
 
@@ -28,8 +33,8 @@ const BAD_CONFIGURATION: u8 = 78;
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, version, max_term_width = 110, propagate_version = true)]
 #[command(after_help = "\
-Exit codes: 0 done; 1 it could not be done, the reason is on standard error; 2 the command line is wrong; 78 the \
-configuration is wrong.")]
+Exit codes: 0 done; 1 it could not be done, the reason is on standard error; 2 the command line is wrong; 3 done, and \
+something was damaged or refused, which was said; 78 the configuration is wrong.")]
 struct Cli {
     #[command(flatten)]
     settings: SettingsArgs,
@@ -44,6 +49,8 @@ enum Command {
     Config(ConfigCommand),
     #[command(subcommand)]
     Token(TokenCommand),
+    #[command(flatten)]
+    Operate(OperateCommand),
 }
 
 /// Runs the command line of this process.
@@ -59,18 +66,18 @@ pub fn main() -> ExitCode {
     }
     let flags = match &cli.command {
         Command::Serve(args) => args.values(),
-        Command::Config(_) | Command::Token(_) => Vec::new(),
+        Command::Config(_) | Command::Token(_) | Command::Operate(_) => Vec::new(),
     };
     match settings::load(&cli.settings, &flags, &environment) {
         Ok(settings) => match run(&cli.command, settings, &environment) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(code) => code,
             Err(error) => complain(&error, FAILURE),
         },
         Err(error) => complain(&error.into(), BAD_CONFIGURATION),
     }
 }
 
-fn run(command: &Command, settings: Settings, environment: &Environment) -> anyhow::Result<()> {
+fn run(command: &Command, settings: Settings, environment: &Environment) -> anyhow::Result<ExitCode> {
     let mut log = settings.log.clone();
     if !matches!(command, Command::Serve(_)) && environment.text(LOG).is_none() && log == LogFile::default() {
         // Commands say what a person needs; the log of a daemon would stand in between.
@@ -82,10 +89,17 @@ fn run(command: &Command, settings: Settings, environment: &Environment) -> anyh
     };
     telemetry::start(&log, &surroundings).context("cannot start logging")?;
     match command {
-        Command::Serve(_) => Ok(runtime()?.block_on(serve::run(settings, environment))?),
-        Command::Token(command) => Ok(token::run(command, &settings, &mut io::stdout().lock())?),
-        Command::Config(_) => Ok(()),
+        Command::Serve(_) => runtime()?.block_on(serve::run(settings, environment))?,
+        Command::Token(command) => token::run(command, &settings, &mut io::stdout().lock())?,
+        Command::Operate(command) => {
+            let report = runtime()?.block_on(operate::run(command, &settings, &mut io::stdout()))?;
+            if !report.is_clean() {
+                return Ok(ExitCode::from(UNCLEAN));
+            }
+        }
+        Command::Config(_) => {}
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

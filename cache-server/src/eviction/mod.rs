@@ -13,5 +13,5 @@ pub(crate) use budgets::Budgets;
 pub use budgets::{ClassLimit, Retention};
 pub(crate) use counts::{Evictions, Reason};
 pub(crate) use standing::{Class, Pin, Standing, counts};
-pub(crate) use task::{Hand, keep_house, keep_house_once};
+pub(crate) use task::{Hand, collect_down_to, keep_house, keep_house_once};
 pub(crate) use turn::{Candidate, Turn};

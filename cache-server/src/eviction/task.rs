@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::{Candidate, Reason, Turn};
 use crate::config::Ownership;
+use crate::segments::Segment;
 use crate::store::Store;
 use crate::upkeep::{Pace, compact};
 
@@ -38,7 +39,7 @@ pub(crate) async fn keep_house(store: Arc<Store>) {
         if !store.book.is_alone() {
             be_alone(&store).await;
         }
-        evict(&store).await;
+        evict(&store, Aim::Bounds).await;
     }
 }
 
@@ -52,14 +53,30 @@ async fn be_alone(store: &Arc<Store>) {
 
 /// One round of housekeeping for a directory that short-lived nodes share.
 pub(crate) async fn keep_house_once(store: &Arc<Store>) {
-    evict(store).await;
+    evict(store, Aim::Bounds).await;
+}
+
+/// Somebody asks for room now: everything that is too old goes, more of the rest until at most `to` is left, and what
+/// dead records hold is given back.
+pub(crate) async fn collect_down_to(store: &Arc<Store>, to: Option<Bytes>) {
+    evict(store, Aim::Everything { to }).await;
+    compact(store, Pace::Urgent, is_thin).await;
+}
+
+/// What a turn is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    /// To keep within the bounds.
+    Bounds,
+    /// To look at everything once, and leave no more than this.
+    Everything { to: Option<Bytes> },
 }
 
 /// One turn, or as much of it as it takes: one slice at least, so that with the rounds everything is looked at that may
 /// have become too old.
-async fn evict(store: &Arc<Store>) {
+async fn evict(store: &Arc<Store>, aim: Aim) {
     let of = Arc::clone(store);
-    let Some(mut turn) = store.disk.at_leisure(move || begin(&of)).await else {
+    let Some(mut turn) = store.disk.at_leisure(move || begin(&of, aim)).await else {
         return;
     };
     let before = store.counts.evictions.objects();
@@ -78,7 +95,7 @@ async fn evict(store: &Arc<Store>) {
                 return;
             }
         }
-        if turn.is_done() {
+        if turn.is_done() && aim == Aim::Bounds {
             break;
         }
     }
@@ -88,17 +105,19 @@ async fn evict(store: &Arc<Store>) {
     }
     if store.is_over_budget() {
         // What has gone has left room in pieces too small to be given back.
-        compact(store, Pace::Urgent, |segment| {
-            segment.on_disk().saturating_sub(segment.live()) > segment.on_disk() / 16
-        })
-        .await;
+        compact(store, Pace::Urgent, is_thin).await;
     }
     let bytes = store.book.index.bytes();
     info!(cache.evicted_objects = gone, cache.bytes = bytes.0, "evicted {gone} objects; {bytes} remain");
 }
 
+/// Whether so much of it is dead that copying the rest is worth it when somebody waits for room.
+fn is_thin(segment: &Segment) -> bool {
+    segment.on_disk().saturating_sub(segment.live()) > segment.on_disk() / 16
+}
+
 /// What has to go now. Blocks.
-fn begin(store: &Store) -> Turn {
+fn begin(store: &Store, aim: Aim) -> Turn {
     let on_disk = Bytes(store.book.shelf.on_disk());
     let wanted = store.take_wanted();
     // A file system that cannot say how full it is does not stop the budget from being kept.
@@ -106,6 +125,11 @@ fn begin(store: &Store) -> Turn {
     let short = Some(short_of(wanted)).filter(|short| *short <= on_disk);
     // Where even an empty cache would not make room for the upload, only the reserve counts.
     let short = short.unwrap_or_else(|| short_of(Bytes(0)));
+    let over = match aim {
+        Aim::Everything { to: Some(to) } => on_disk.saturating_sub(to),
+        Aim::Bounds | Aim::Everything { to: None } => Bytes(0),
+    };
+    let short = short.max(over);
     let used = store.book.index.classes();
     let excess = store.budgets.excess(on_disk, &used, short, wanted);
     Turn::new(store.budgets, excess, used, store.clock.now())

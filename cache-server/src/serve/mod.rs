@@ -32,13 +32,14 @@ use hearth_model::Clock;
 use hearth_trust::Signer;
 use tokio::sync::Notify;
 
+use crate::control::{Desk, SOCKET};
 use crate::dashboard::pages;
 use crate::environment::Environment;
 use crate::error::NodeError;
 use crate::metrics::CertificatesCollector;
 use crate::node::Node;
 use crate::settings::Settings;
-use crate::transport::Certificates;
+use crate::transport::{Certificates, SocketError};
 use doors::{DoorError, Doors};
 use readiness::Server;
 use running::Running;
@@ -104,6 +105,8 @@ pub(crate) enum ServeError {
     Node(#[source] NodeError),
     #[error(transparent)]
     Door(Box<DoorError>),
+    #[error("cannot listen for commands")]
+    Control(#[source] SocketError),
     #[error(transparent)]
     Admin(AdminError),
     #[error("cannot listen for signals")]
@@ -154,6 +157,7 @@ pub(crate) async fn run(mut settings: Settings, environment: &Environment) -> Re
     let server = Server { dir: settings.dir.clone(), node: node.clone(), certificates, clock };
     let readiness = readiness::readiness(stop.clone(), server);
     let readiness = readiness.map_err(|cause| ServeError::Directory { path: settings.dir.clone(), cause })?;
+    let control = Desk::listen(&settings.dir).map_err(ServeError::Control)?;
     let admin = Admin::new(settings.admin, numbers, readiness)
         .with_pages(pages(node.clone()))
         .listen()
@@ -170,6 +174,8 @@ pub(crate) async fn run(mut settings: Settings, environment: &Environment) -> Re
         let (serving, until) = (node.clone(), stop.clone());
         tasks.spawn(name, async move { serving.serve(listener, async move { until.requested().await }).await });
     }
+    let (desk, until) = (Desk::new(node.clone()), stop.clone());
+    tasks.spawn("control", async move { desk.serve(control, async move { until.requested().await }).await });
     tasks.spawn("admin", admin.serve(stop.clone()));
     let announcement = running::path(&settings.dir);
     running.write(&announcement).map_err(|cause| ServeError::Announce { path: announcement.clone(), cause })?;
@@ -180,7 +186,7 @@ pub(crate) async fn run(mut settings: Settings, environment: &Environment) -> Re
     let watchdog =
         manager.watchdog(environment.text("WATCHDOG_USEC"), environment.text("WATCHDOG_PID"), std::process::id());
     let finish = main_loop::run(&tasks, &manager, watchdog, patience).await;
-    for path in socket.iter().chain([&announcement]) {
+    for path in socket.iter().chain([&announcement, &settings.dir.join(SOCKET)]) {
         let _already_gone = fs::remove_file(path);
     }
     node.stop().await;
@@ -208,7 +214,8 @@ fn make_directory(path: &Path) -> Result<(), ServeError> {
     made.map_err(|cause| ServeError::Directory { path: path.to_owned(), cause })
 }
 
-fn take_lock(dir: &Path) -> Result<FileLock, ServeError> {
+/// The directory is this process's until the lock is dropped.
+pub(crate) fn take_lock(dir: &Path) -> Result<FileLock, ServeError> {
     let path = dir.join("server.lock");
     let failed = |cause| ServeError::Lock { path: path.clone(), cause };
     let Some(mut lock) = FileLock::try_exclusive(&path).map_err(failed)? else {

@@ -12,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tracing::{info, warn};
 
 pub(crate) use compaction::{Pace, compact, tidy};
+pub(crate) use scrub::{Checked, check};
 
 use crate::config::{Durability, Ownership};
 use crate::parts;

@@ -54,16 +54,30 @@ impl Scrub {
     }
 }
 
-/// Blocks.
-fn check(store: &Store, entry: &Entry) {
+/// What came of a look at a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// It is what was stored, or was removed or moved meanwhile.
+    Good,
+    /// It cannot be read, for this reason.
+    Damaged(String),
+}
+
+/// Reads a whole object. A damaged one is removed. Blocks.
+pub(crate) fn check(store: &Store, entry: &Entry) -> Checked {
     let read = || -> Result<(), ReadError> {
         let record = store.book.record(entry).ok_or(ReadError::Gone)?;
         verify(&record, store)
     };
     store.counts.scrubbed.one();
     store.counts.scrubbed_bytes.add(entry.size());
-    if let Err(error) = read() {
-        store.unreadable(entry, &error);
+    let Err(error) = read() else { return Checked::Good };
+    // What was removed while it was read is no damage, and what was moved is read where it lies now.
+    let lies_there = store.book.index.get(entry.name()).is_some_and(|now| now.place() == entry.place());
+    match store.unreadable(entry, &error) {
+        Some(now) => check(store, &now),
+        None if lies_there => Checked::Damaged(error.to_string()),
+        None => Checked::Good,
     }
 }
 

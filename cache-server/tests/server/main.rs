@@ -11,6 +11,7 @@ mod commands;
 mod crashes;
 mod disks;
 mod life;
+mod operate;
 mod tokens;
 mod transport;
 mod upstream;

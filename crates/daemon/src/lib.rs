@@ -17,5 +17,6 @@ pub mod tasks;
 pub mod upkeep;
 
 pub mod admin;
+pub mod frames;
 pub mod pages;
 pub mod service_manager;
