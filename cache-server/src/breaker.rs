@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A failure costs a build nothing and may be one object's; a silence costs it the whole wait. So one silence is enough,
-//! and each pause after a trial that failed is twice as long as the one before, up to a limit.
+//! and each pause after a trial that failed is twice as long as the one before, up to a limit. So is one soon after a
+//! trial that went well: there is a way to fail that a trial does not see.
 
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub(crate) struct Breaker {
     rules: Rules,
     state: State,
     pause: Duration,
+    /// A silence before this is the old trouble, whatever the last trial has said.
+    calm_at: Duration,
 }
 
 /// Whether a request may be made now.
@@ -51,7 +54,7 @@ pub(crate) enum Verdict {
 
 impl Breaker {
     pub(crate) fn new(rules: Rules) -> Self {
-        Self { rules, state: State::Closed { failures: 0 }, pause: rules.pause }
+        Self { rules, state: State::Closed { failures: 0 }, pause: rules.pause, calm_at: Duration::ZERO }
     }
 
     pub(crate) fn ask(&mut self, now: Duration) -> Verdict {
@@ -70,11 +73,14 @@ impl Breaker {
         matches!(self.state, State::Closed { .. })
     }
 
-    pub(crate) fn succeeded(&mut self) {
-        // A late success of a request from before the pause does not end the pause: that is the trial's to say.
-        if !matches!(self.state, State::Open { .. }) {
-            (self.state, self.pause) = (State::Closed { failures: 0 }, self.rules.pause);
+    pub(crate) fn succeeded(&mut self, now: Duration) {
+        match self.state {
+            // A late success of a request from before the pause does not end the pause: that is the trial's to say.
+            State::Open { .. } => return,
+            State::Trying { .. } => self.calm_at = now + self.pause * 2,
+            State::Closed { .. } => {}
         }
+        self.state = State::Closed { failures: 0 };
     }
 
     /// It has said that it cannot.
@@ -88,8 +94,8 @@ impl Breaker {
     /// It has said nothing.
     pub(crate) fn silent(&mut self, now: Duration) {
         self.pause = match self.state {
-            State::Closed { .. } => self.rules.pause,
-            State::Trying { .. } => (self.pause * 2).min(self.rules.pause * LONGEST),
+            State::Closed { .. } if now >= self.calm_at => self.rules.pause,
+            State::Closed { .. } | State::Trying { .. } => (self.pause * 2).min(self.rules.pause * LONGEST),
             // Late failures of requests from before do not lengthen the pause.
             State::Open { .. } => return,
         };
@@ -131,7 +137,7 @@ mod tests {
         for _ in 0..5 {
             breaker.failed(at(0));
             breaker.failed(at(0));
-            breaker.succeeded();
+            breaker.succeeded(at(0));
         }
         assert_eq!(breaker.ask(at(0)), Verdict::Ask);
     }
@@ -141,7 +147,7 @@ mod tests {
         let mut breaker = opened();
         assert_eq!(breaker.ask(at(10)), Verdict::Ask);
         assert_eq!(breaker.ask(at(10)), Verdict::Spare);
-        breaker.succeeded();
+        breaker.succeeded(at(10));
         assert_eq!(breaker.ask(at(10)), Verdict::Ask);
         assert_eq!(breaker.ask(at(10)), Verdict::Ask);
     }
@@ -165,9 +171,23 @@ mod tests {
             now += at(pause);
         }
         assert_eq!(breaker.ask(now), Verdict::Ask);
-        breaker.succeeded();
+    }
+
+    #[test]
+    fn a_relapse_pauses_longer_until_there_was_calm() {
+        let mut breaker = Breaker::new(RULES);
+        let mut now = at(0);
+        for pause in [10, 20, 40] {
+            breaker.silent(now);
+            assert_eq!(breaker.ask(now + at(pause - 1)), Verdict::Spare, "{pause}");
+            now += at(pause);
+            assert_eq!(breaker.ask(now), Verdict::Ask, "{pause}");
+            breaker.succeeded(now);
+            now += at(1);
+        }
+        now += at(80);
         breaker.silent(now);
-        assert_eq!(breaker.ask(now + at(10)), Verdict::Ask, "a success forgets the long pauses");
+        assert_eq!(breaker.ask(now + at(10)), Verdict::Ask, "calm forgets the long pauses");
     }
 
     #[test]
@@ -187,7 +207,7 @@ mod tests {
                 now += at(seconds);
                 match step {
                     0 => { let _ = breaker.ask(now); }
-                    1 => breaker.succeeded(),
+                    1 => breaker.succeeded(now),
                     2 => breaker.silent(now),
                     _ => breaker.failed(now),
                 }

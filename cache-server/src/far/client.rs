@@ -111,7 +111,7 @@ impl Health {
     }
 
     fn succeeded(&self) {
-        self.breaker().succeeded();
+        self.breaker().succeeded(self.born.elapsed());
     }
 
     pub(crate) fn failed(&self) {

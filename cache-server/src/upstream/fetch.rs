@@ -1,9 +1,10 @@
 //! Reading through: what this node lacks is asked for upstream, sent to the client while it comes, and kept on disk. Only
-//! the beginning is waited for, and no longer than the patience that is left; the first client may go away, the object
-//! stays.
+//! the beginning is waited for, and no longer than the patience that is left; the rest has to come at a pace, or the client
+//! is told the truth by a broken answer: sccache then compiles. The first client may go away, the object stays.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesOrdered, StreamExt as _};
@@ -23,6 +24,8 @@ use crate::uploads::Upload;
 
 /// Pieces between the upstream and the client.
 const PIECES_IN_FLIGHT: usize = 8;
+/// Bytes of one second. An object that comes more slowly is compiled sooner than read.
+const LEAST_PACE: u64 = 1024 * 1024;
 
 /// An object on its way from the upstream to a client.
 #[derive(Debug)]
@@ -128,7 +131,7 @@ impl Tier {
         }
     }
 
-    async fn ask(&self, name: ObjectName, left: std::time::Duration) -> Asked {
+    async fn ask(&self, name: ObjectName, left: Duration) -> Asked {
         let flight = match self.flights.board(name) {
             Boarding::Fly(flight) => flight,
             Boarding::Wait(landing) => {
@@ -195,6 +198,9 @@ impl Tier {
     async fn take_in(&self, store: &Arc<Store>, begun: Begun, client: mpsc::Sender<Bytes>) {
         let Begun { head, first, mut opener, mut pieces, flight, permit } = begun;
         let name = head.address.name();
+        let stall = store.config.limits.read;
+        // Of the upstream's time only: a client may be slower.
+        let mut patience = Patience::new(stall + Duration::from_millis(head.length.saturating_mul(1000) / LEAST_PACE));
         // Without room for it here, the client gets it all the same.
         let mut upload = Upload::begin(store, head.into_offer()).await.ok();
         let mut next = Some(first);
@@ -202,10 +208,11 @@ impl Tier {
         loop {
             let piece = match next.take() {
                 Some(piece) => piece,
-                None => match piece(&mut opener, &mut pieces).await {
-                    Ok(Some(piece)) => piece,
-                    Ok(None) => break,
-                    Err(trouble) => return self.count_trouble(name, &trouble),
+                None => match patience.wait(timeout(stall, piece(&mut opener, &mut pieces))).await {
+                    Ok(Ok(Ok(Some(piece)))) => piece,
+                    Ok(Ok(Ok(None))) => break,
+                    Ok(Ok(Err(trouble))) => return self.count_trouble(name, &trouble),
+                    Ok(Err(_)) | Err(TooSlow) => return self.count_failure(&RemoteError::TooSlow),
                 },
             };
             self.counts.received_bytes.add(piece.len() as u64);

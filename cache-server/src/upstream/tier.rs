@@ -187,7 +187,8 @@ impl Tier {
     }
 
     pub(super) fn succeeded(&self) {
-        if self.heard(Breaker::succeeded) == Some(Turn::Better) {
+        let now = self.born.elapsed();
+        if self.heard(|breaker| breaker.succeeded(now)) == Some(Turn::Better) {
             info!("the upstream answers again");
         }
     }

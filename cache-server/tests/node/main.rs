@@ -3,6 +3,7 @@
 
 mod environment;
 mod far;
+mod faulty;
 mod github;
 mod power;
 mod raw;
@@ -12,6 +13,7 @@ mod world;
 mod across;
 mod damage;
 mod eviction;
+mod faults;
 mod full_disk;
 mod paths;
 mod plain_clients;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use hearth_cache_server::{Backend, FarConfig, FarNode, Relay, RelayCounts, Secret};
 
@@ -36,11 +37,27 @@ pub(crate) enum Storage {
 pub(crate) struct Built {
     /// What the daemon counted: hits, misses, write errors.
     pub(crate) counted: [u64; 3],
+    /// Corrupt or broken answers that the client has told from good ones.
+    pub(crate) broken: u64,
     pub(crate) printed: String,
+    /// cargo's own time.
+    pub(crate) took: Duration,
 }
 
 impl Build {
     pub(crate) fn new(sccache: PathBuf) -> Self {
+        Self::with_work(sccache, 0)
+    }
+
+    /// The same with so many functions in each crate, to keep a compiler busy.
+    pub(crate) fn with_work(sccache: PathBuf, functions: usize) -> Self {
+        let work = |name: &str| {
+            let function = |n: usize| {
+                let body = format!("format!(\"{{:?}} {{}}\", (0..n).map(|i| i ^ {n}).collect::<Vec<_>>(), n)");
+                format!("pub fn work_{n}(n: usize) -> String {{ {body} }}\n")
+            };
+            format!("// {name}\n{}", (0..functions).map(function).collect::<String>())
+        };
         let build = Self { sccache, dir: tempfile::tempdir().unwrap() };
         let write = |path: &str, text: &str| {
             let path = build.project().join(path);
@@ -50,11 +67,11 @@ impl Build {
         write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"one\", \"two\", \"three\"]\n");
         let manifest = |name: &str, more: &str| format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n{more}");
         write("one/Cargo.toml", &manifest("one", ""));
-        write("one/src/lib.rs", "pub fn one() -> u32 { 1 }\n");
+        write("one/src/lib.rs", &format!("pub fn one() -> u32 {{ 1 }}\n{}", work("one")));
         write("two/Cargo.toml", &manifest("two", "[dependencies]\none = { path = \"../one\" }\n"));
-        write("two/src/lib.rs", "pub fn two() -> u32 { one::one() + 1 }\n");
+        write("two/src/lib.rs", &format!("pub fn two() -> u32 {{ one::one() + 1 }}\n{}", work("two")));
         write("three/Cargo.toml", &manifest("three", "[dependencies]\ntwo = { path = \"../two\" }\n"));
-        write("three/src/lib.rs", "pub fn three() -> u32 { two::two() + 1 }\n");
+        write("three/src/lib.rs", &format!("pub fn three() -> u32 {{ two::two() + 1 }}\n{}", work("three")));
         build
     }
 
@@ -103,14 +120,35 @@ impl Build {
     pub(crate) fn build_anew(&self, storage: &Storage) -> Built {
         let _ = std::fs::remove_dir_all(self.project().join("target"));
         succeed(self.storing(&self.sccache, storage).arg("--start-server"));
+        let began = Instant::now();
         let built = succeed(self.storing(Path::new("cargo"), storage).args(["build", "--offline"]));
+        let took = began.elapsed();
         let stats = succeed(self.command(&self.sccache).args(["--show-stats", "--stats-format", "json"]));
         let stats: serde_json::Value = serde_json::from_slice(&stats.stdout).unwrap();
         succeed(self.command(&self.sccache).arg("--stop-server"));
         let stats = &stats["stats"];
         let rust = |name: &str| stats[name]["counts"]["Rust"].as_u64().unwrap_or(0);
         let counted = [rust("cache_hits"), rust("cache_misses"), stats["cache_write_errors"].as_u64().unwrap()];
-        Built { counted, printed: String::from_utf8_lossy(&built.stderr).into_owned() }
+        Built {
+            counted,
+            broken: rust("cache_errors"),
+            printed: String::from_utf8_lossy(&built.stderr).into_owned(),
+            took,
+        }
+    }
+
+    /// A build from nothing by cargo alone, and how long it takes.
+    pub(crate) fn build_without(&self) -> Duration {
+        let _ = std::fs::remove_dir_all(self.project().join("target"));
+        let began = Instant::now();
+        succeed(self.command(Path::new("cargo")).env_remove("RUSTC_WRAPPER").args(["build", "--offline"]));
+        began.elapsed()
+    }
+
+    /// The libraries that the last build has left.
+    pub(crate) fn libraries(&self) -> Vec<Vec<u8>> {
+        let library = |name| std::fs::read(self.project().join(format!("target/debug/lib{name}.rlib"))).unwrap();
+        ["one", "two", "three"].map(library).to_vec()
     }
 }
 

@@ -56,7 +56,7 @@ fn behind(url: &str, token: Secret) -> impl FnOnce(&mut NodeConfig) {
 }
 
 /// A far node with an open door for peers.
-async fn far_world() -> (World, Secret) {
+pub(crate) async fn far_world() -> (World, Secret) {
     let far = World::new().await;
     let token = peer_token(&far, "github.com/acme/*").await;
     (far, token)

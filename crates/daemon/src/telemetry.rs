@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tracing::{Subscriber, warn};
-use tracing_subscriber::filter::{ParseError, Targets};
+use tracing::{Level, Subscriber, warn};
+use tracing_subscriber::filter::{FilterFn, ParseError, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
@@ -79,7 +79,7 @@ pub fn start(log: &LogFile, surroundings: &Surroundings) -> Result<(), Telemetry
     if format == Format::Journald {
         match tracing_journald::layer() {
             Ok(journal) => {
-                let journal = tracing_subscriber::registry().with(filter).with(journal);
+                let journal = tracing_subscriber::registry().with(filter).with(discretion()).with(journal);
                 return journal.try_init().map_err(twice);
             }
             Err(cause) => {
@@ -102,6 +102,11 @@ pub fn check_filter(filter: &str) -> Result<(), TelemetryError> {
 
 fn parse(filter: &str) -> Result<Targets, TelemetryError> {
     filter.parse().map_err(|cause| TelemetryError::Filter { filter: filter.to_owned(), cause })
+}
+
+/// Whatever the filter says: the libraries that sign requests to object stores tell the secrets that they sign with.
+fn discretion() -> FilterFn {
+    FilterFn::new(|event| *event.level() <= Level::INFO || !event.target().starts_with("reqsign"))
 }
 
 /// systemd sets `JOURNAL_STREAM` to the device and inode of the stream it connected. Children inherit the variable
@@ -130,7 +135,7 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colors == Colors::On);
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter).with(discretion());
     match format {
         Format::Json => Box::new(registry.with(layer.json().flatten_event(true))),
         Format::Human | Format::Journald => Box::new(registry.with(layer.with_target(false))),
@@ -166,6 +171,7 @@ mod tests {
         let subscriber = lines(parse(filter).unwrap(), format, colors, move || target.clone());
         tracing::subscriber::with_default(subscriber, || {
             debug!("a detail");
+            debug!(target: "reqsign_core::api", "a secret");
             info!(job.id = 7, "leased warm target");
         });
         String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
@@ -193,6 +199,9 @@ mod tests {
         let here = "warn,hearth_daemon::telemetry=debug";
         assert_eq!(written(here, Format::Human, Colors::Off).lines().count(), 2);
         assert_eq!(written("warn", Format::Human, Colors::Off), "");
+        for filter in ["trace", "reqsign_core=debug,info", "reqsign_core::api=trace"] {
+            assert!(!written(filter, Format::Human, Colors::Off).contains("a secret"), "{filter}");
+        }
         let error = check_filter("info,hearth=loud").unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -49,10 +49,11 @@ fn error(cause: opendal::Error) -> RemoteError {
     }
 }
 
+/// A store that lets nobody in says nothing about one record: what was to be kept there may be wanted the next day.
 fn first_one_stays<T>(written: opendal::Result<T>) -> Result<(), RemoteError> {
     match written {
         Err(cause) if cause.kind() == ErrorKind::ConditionNotMatch => Ok(()),
-        written => written.map(drop).map_err(error),
+        written => written.map(drop).map_err(RemoteError::failed),
     }
 }
 
@@ -93,16 +94,16 @@ impl Remote for ObjectStore {
             return first_one_stays(write.await);
         }
         let writer = self.operator.writer_with(&path).if_not_exists(self.knows_absence());
-        let mut writer = writer.await.map_err(error)?;
+        let mut writer = writer.await.map_err(RemoteError::failed)?;
         let mut part = BytesMut::with_capacity(PART);
         while let Some(piece) = record.try_next().await.map_err(lost)? {
             part.extend_from_slice(&piece);
             if part.len() >= PART {
-                writer.write(part.split().freeze()).await.map_err(error)?;
+                writer.write(part.split().freeze()).await.map_err(RemoteError::failed)?;
             }
         }
         if !part.is_empty() {
-            writer.write(part.freeze()).await.map_err(error)?;
+            writer.write(part.freeze()).await.map_err(RemoteError::failed)?;
         }
         first_one_stays(writer.close().await)
     }
