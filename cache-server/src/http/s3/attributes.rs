@@ -50,7 +50,8 @@ impl Attributes {
         }
         let pairs = self.0.iter().map(|(name, value)| {
             let value = value.to_str().expect("only texts are kept");
-            format!("&{name}={}", encoded(value))
+            // A name may have an ampersand in it, too.
+            format!("&{}={}", encoded(name.as_str()), encoded(value))
         });
         format!("{MARK}{}", pairs.collect::<String>()).into()
     }
@@ -65,7 +66,7 @@ impl Attributes {
         let mut headers = Vec::new();
         for pair in pairs.split('&') {
             let (name, value) = pair.split_once('=')?;
-            headers.push((name.parse().ok()?, decoded(value).ok()?.parse().ok()?));
+            headers.push((decoded(name).ok()?.parse().ok()?, decoded(value).ok()?.parse().ok()?));
         }
         Some(Self(headers))
     }
