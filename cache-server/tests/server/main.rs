@@ -4,14 +4,17 @@
 mod disk;
 mod environment;
 mod http;
+mod process;
 mod world;
 
 mod addresses;
 mod commands;
 mod crashes;
+mod crowd;
 mod disks;
 mod life;
 mod operate;
+mod soak;
 mod tokens;
 mod transport;
 mod upstream;

@@ -96,11 +96,16 @@ impl<'a> Authority<'a> {
     }
 
     pub(crate) fn configure(&self, more: &str) {
+        self.configure_as(more, UNTROUBLED);
+    }
+
+    /// The same with other limits than most tests have.
+    pub(crate) fn configure_as(&self, more: &str, limits: &str) {
         let dir = self.0.path("");
         let dir = dir.display();
         self.0.configure(&format!(
             "[tls]\nlisten = \"127.0.0.1:0\"\ncertificate_file = \"{dir}/server.pem\"\nkey_file = \"{dir}/server.key\"\n\
-             {more}{UNTROUBLED}"
+             {more}{limits}"
         ));
     }
 }
