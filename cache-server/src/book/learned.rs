@@ -95,7 +95,9 @@ impl Book {
 
     fn settle_due(&self) {
         let due = lock(&self.rivals).due();
-        due.iter().for_each(|added| self.settle(added));
+        for added in due {
+            self.settle(&added);
+        }
     }
 
     /// Of two records of one name, everybody keeps the same.
