@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hearth_model::{Scope, Timestamp, WriterId};
 
-use crate::index::{Added, Divergence, Fact, Usage};
+use crate::index::{Added, Divergence, Fact, Read, Usage};
 use crate::keys::{Address, ObjectKey, ObjectName, Space};
 use crate::store::Store;
 
@@ -110,7 +110,7 @@ impl Store {
     }
 
     /// Visits the objects that the filter takes, in no order, as they are while it reads. Blocks.
-    pub(crate) fn scan(&self, filter: &Filter, mut visit: impl FnMut(Listed)) -> io::Result<()> {
+    pub(crate) fn scan(&self, filter: &Filter, mut visit: impl FnMut(Listed)) -> io::Result<Read> {
         self.book.logs.read_all(|fact| {
             let (Fact::Added(added) | Fact::Moved { to: added, .. }) = fact else { return };
             if !filter.takes(&added) {
@@ -134,8 +134,7 @@ impl Store {
                 pinned: entry.is_pinned(),
                 has_attributes,
             });
-        })?;
-        Ok(())
+        })
     }
 
     /// What the log says of these names, whether they are still there or not. Blocks.

@@ -61,6 +61,11 @@ impl<T> Call<T> {
         // A call that panicked or was never started, because the runtime is going down, gave no answer either.
         patience.wait(self.0).await?.map_err(|_| TooSlow)
     }
+
+    /// What came of it, however long it takes; `None` when it did not come to its end.
+    pub(crate) async fn outcome(self) -> Option<T> {
+        self.0.await.ok()
+    }
 }
 
 impl Disk {
@@ -89,6 +94,12 @@ impl Disk {
     /// Waits until no call is under way.
     pub(crate) async fn settle(&self, patience: &mut Patience) -> Result<(), TooSlow> {
         patience.wait(self.calls.acquire_many(CALLS_AT_ONCE)).await.map(drop)
+    }
+
+    /// Takes all places, as calls do that hang.
+    #[cfg(test)]
+    pub(crate) fn fill(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.calls).try_acquire_many_owned(CALLS_AT_ONCE).expect("no call is under way")
     }
 
     pub(crate) async fn run<T: Send + 'static>(

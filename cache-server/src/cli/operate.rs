@@ -11,7 +11,7 @@ use hearth_daemon::terminal::for_terminal;
 use hearth_model::Bytes;
 
 use super::print::{self, Style};
-use crate::control::{Ask, ControlError, Line, Owner, Report, Said, Which, receive_piece, send_piece};
+use crate::control::{Ask, ControlError, Line, Owner, Piece, Report, Said, Which, receive_piece, send_piece};
 use crate::settings::Settings;
 
 /// Read from an archive in one go.
@@ -252,7 +252,7 @@ async fn receive_archive(line: &mut Line, file: &Path, out: &mut impl Write) -> 
     let failed = |cause| OperateError::Write { path: file.to_owned(), cause };
     let mut moved = Moved::begin();
     if file == Path::new(STANDARD) {
-        while let Some(piece) = receive_piece(&mut line.stream).await.map_err(OperateError::Broken)? {
+        while let Some(piece) = next_piece(line).await? {
             moved.more(piece.len());
             out.write_all(&piece).map_err(failed)?;
         }
@@ -264,13 +264,22 @@ async fn receive_archive(line: &mut Line, file: &Path, out: &mut impl Write) -> 
     let _of_one_that_was_killed = fs::remove_file(&partial);
     let mut to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(failed)?;
     let written = async {
-        while let Some(piece) = receive_piece(&mut line.stream).await.map_err(OperateError::Broken)? {
+        while let Some(piece) = next_piece(line).await? {
             moved.more(piece.len());
             to.write_all(&piece).map_err(failed)?;
         }
         to.sync_all().and_then(|()| fs::rename(&partial, file)).map_err(failed)
     };
     written.await.inspect_err(|_| drop(fs::remove_file(&partial)))
+}
+
+/// The next piece of an archive, `None` at its end; why it was broken off is an error.
+async fn next_piece(line: &mut Line) -> Result<Option<Vec<u8>>, OperateError> {
+    match receive_piece(&mut line.stream).await.map_err(OperateError::Broken)? {
+        Piece::Bytes(piece) => Ok(Some(piece)),
+        Piece::End => Ok(None),
+        Piece::BrokenOff => line.next().await.map_err(OperateError::Control).and(Err(OperateError::Confused)),
+    }
 }
 
 /// How much of an archive has come by; says so when it takes longer.

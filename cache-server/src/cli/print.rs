@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use comfy_table::{Table, presets};
 use hearth_daemon::config::TimeSpan;
 use hearth_daemon::terminal::for_terminal;
-use hearth_model::Millis;
+use hearth_model::{Bytes, Millis};
 
 use crate::control::{Damage, ObjectLine, Report, Said, ScopeUse, Stats};
 
@@ -146,15 +146,18 @@ pub(super) fn sentence(report: Report) -> String {
         Report::Warmed { seen, present, fetched, bytes, failed } => {
             format!("{fetched} of {seen} objects fetched, {bytes}; {present} were here, {failed} could not be had")
         }
-        Report::Exported { objects, bytes, unreadable } => {
-            format!("{objects} objects written, {bytes}; {unreadable} could not be read")
+        Report::Exported { objects, bytes, unreadable, lost_log } => {
+            let lost = match lost_log {
+                Bytes(0) => String::new(),
+                lost => format!("; {lost} of the index log are damaged, and what they told of is missing"),
+            };
+            format!("{objects} objects written, {bytes}; {unreadable} could not be read{lost}")
         }
-        Report::Imported { stored, present, bytes, refused: 0 } => {
-            format!("{stored} objects stored, {bytes}; {present} were here")
+        Report::Imported { stored, present, bytes, refused, missing } => {
+            let note = |count: u64, what: &str| if count > 0 { format!("; {count} {what}") } else { String::new() };
+            let refused = note(refused, "refused: taken back here, changed, or not sealed with this store's key");
+            let missing = note(missing, "were missing when the archive was written");
+            format!("{stored} objects stored, {bytes}; {present} were here{refused}{missing}")
         }
-        Report::Imported { stored, present, bytes, refused } => format!(
-            "{stored} objects stored, {bytes}; {present} were here; {refused} refused: taken back here, changed, or not \
-             sealed with this store's key"
-        ),
     }
 }

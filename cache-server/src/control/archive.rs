@@ -1,10 +1,11 @@
 //! A store's objects as one tar archive, and back. Each entry is an object as it travels between nodes: sealed with the
 //! key that the fleet shares, under its name. So an archive keeps realm, scope, key, writer and time of storing, and
-//! whoever keeps it can lose objects but not change one or make one up. The last entry says how many there are.
+//! whoever keeps it can lose objects but not change one or make one up. The last entry says how many there are, and how
+//! many are not whole; an archive that could not be ended has none.
 //!
 //! ```text
 //! objects/<64 hex digits>   a sealed record
-//! end.json                  {"objects":n}
+//! end.json                  {"objects":n,"missing":m}
 //! ```
 
 use std::io::{self, Read};
@@ -20,8 +21,8 @@ use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::protocol::{LARGEST_PIECE, Report, Said, Which, receive_piece, send_piece};
-use super::work::{WorkError, say, scan};
+use super::protocol::{LARGEST_PIECE, Piece, Report, Said, Which, break_off, receive_piece, send_piece};
+use super::work::{Scan, WorkError, say};
 use crate::access::Gate;
 use crate::appender::Filed;
 use crate::disk::Patience;
@@ -47,15 +48,26 @@ const PIECE: usize = 256 << 10;
 #[derive(serde::Serialize, serde::Deserialize)]
 struct End {
     objects: u64,
+    /// What was to be there and is not.
+    missing: u64,
 }
 
 pub(super) async fn export(node: &Node, which: &Which, stream: &mut UnixStream) -> Result<Report, WorkError> {
+    // Nothing of an archive is begun before its list is.
+    let listed = Scan::begin(node.store(), which).await?;
+    say(stream, &Said::Archive).await?;
+    let written = write(node, listed, stream).await;
+    if written.is_err() {
+        // Who has gone need not be told.
+        let _ = break_off(stream).await;
+    }
+    written
+}
+
+async fn write(node: &Node, mut listing: Scan, stream: &mut UnixStream) -> Result<Report, WorkError> {
     let store = node.store();
     let (mut objects, mut bytes, mut unreadable) = (0, 0, 0);
-    let mut listed = scan(store, which);
-    say(stream, &Said::Archive).await?;
-    while let Some(listed) = listed.recv().await {
-        let listed = listed.map_err(WorkError::Log)?;
+    while let Some(listed) = listing.next().await {
         let mut patience = Patience::new(PATIENCE);
         // Gone since it was listed, or damaged.
         let Ok(found) = find_named(store, vec![listed.name], Part::Whole, &mut patience).await else {
@@ -81,13 +93,16 @@ pub(super) async fn export(node: &Node, which: &Which, stream: &mut UnixStream) 
         }
         fill(stream, size - sent + padding(size)).await?;
     }
-    let end = serde_json::to_vec(&End { objects }).map_err(|error| WorkError::Archive(error.into()))?;
+    let lost_log = Bytes(listing.end().await?.damaged);
+    // Nobody knows what a damaged log told of; it was something.
+    let missing = unreadable + u64::from(lost_log.0 > 0);
+    let end = serde_json::to_vec(&End { objects, missing }).map_err(|error| WorkError::Archive(error.into()))?;
     let size = end.len() as u64;
     send(stream, header(END, size, 0)?.as_bytes()).await?;
     send(stream, &end).await?;
     fill(stream, padding(size) + 2 * BLOCK).await?;
     send(stream, &[]).await?;
-    Ok(Report::Exported { objects, bytes: Bytes(bytes), unreadable })
+    Ok(Report::Exported { objects, bytes: Bytes(bytes), unreadable, lost_log })
 }
 
 async fn send(stream: &mut UnixStream, piece: &[u8]) -> Result<(), WorkError> {
@@ -126,6 +141,7 @@ struct Imported {
     present: u64,
     bytes: u64,
     refused: u64,
+    missing: u64,
 }
 
 pub(super) async fn import(node: &Node, stream: &mut UnixStream) -> Result<Report, WorkError> {
@@ -135,13 +151,13 @@ pub(super) async fn import(node: &Node, stream: &mut UnixStream) -> Result<Repor
     let reading = tokio::task::spawn_blocking(move || read(&into, &runtime, Coming { coming, piece: Data::new() }));
     loop {
         match receive_piece(stream).await {
-            Ok(Some(piece)) => {
+            Ok(Piece::Bytes(piece)) => {
                 // The reading has ended; it says why.
                 if pieces.send(Ok(piece)).await.is_err() {
                     break;
                 }
             }
-            Ok(None) => break,
+            Ok(Piece::End | Piece::BrokenOff) => break,
             Err(error) => {
                 let _ = pieces.send(Err(error)).await;
                 break;
@@ -149,8 +165,8 @@ pub(super) async fn import(node: &Node, stream: &mut UnixStream) -> Result<Repor
         }
     }
     drop(pieces);
-    let Imported { stored, present, bytes, refused } = reading.await.map_err(|_| WorkError::Closing)??;
-    Ok(Report::Imported { stored, present, bytes: Bytes(bytes), refused })
+    let Imported { stored, present, bytes, refused, missing } = reading.await.map_err(|_| WorkError::Closing)??;
+    Ok(Report::Imported { stored, present, bytes: Bytes(bytes), refused, missing })
 }
 
 /// Where objects of an archive go.
@@ -215,8 +231,8 @@ fn read(into: &Into, runtime: &Handle, coming: Coming) -> Result<Imported, WorkE
     }
     match end {
         None => Err(WorkError::Damaged("its end is missing")),
-        Some(End { objects }) if objects > seen => Err(WorkError::Damaged("objects are missing in it")),
-        Some(_) => Ok(imported),
+        Some(End { objects, .. }) if objects > seen => Err(WorkError::Damaged("objects are missing in it")),
+        Some(End { missing, .. }) => Ok(Imported { missing, ..imported }),
     }
 }
 

@@ -15,4 +15,5 @@ mod work;
 
 pub(crate) use client::{ControlError, Line, Owner};
 pub(crate) use desk::{Desk, SOCKET};
-pub(crate) use protocol::{Ask, Damage, ObjectLine, Report, Said, ScopeUse, Stats, Which, receive_piece, send_piece};
+pub(crate) use protocol::{Ask, Damage, ObjectLine, Report, Said, ScopeUse, Stats, Which};
+pub(crate) use protocol::{Piece, receive_piece, send_piece};

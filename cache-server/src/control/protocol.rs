@@ -1,6 +1,7 @@
 //! What is said over the control socket: the desk greets with its version, the command asks one question, and the desk
 //! answers with any number of words, the last of which is [`Said::Done`] or [`Said::Failed`]. An archive goes in pieces,
-//! each behind its length, of which the last one is empty.
+//! each behind its length, of which the last one is empty. One that cannot be ended has [`BROKEN_OFF`] where the next
+//! length would be, and words again behind it.
 
 use std::io;
 
@@ -18,6 +19,8 @@ use crate::upstream::UpstreamStatus;
 const LARGEST_WORD: u32 = 64 << 10;
 /// No piece of an archive is longer.
 pub(crate) const LARGEST_PIECE: u32 = 1 << 20;
+/// Instead of a piece's length: no more comes, and it is not the end.
+const BROKEN_OFF: u32 = u32::MAX;
 
 /// What a command wants. Not printable: a token may be in it.
 #[derive(Serialize, Deserialize)]
@@ -143,18 +146,17 @@ pub(crate) enum Report {
     Collected { evicted: u64, freed: Bytes, objects: u64, bytes: Bytes },
     Pinned { objects: u64 },
     Warmed { seen: u64, present: u64, fetched: u64, bytes: Bytes, failed: u64 },
-    Exported { objects: u64, bytes: Bytes, unreadable: u64 },
-    Imported { stored: u64, present: u64, bytes: Bytes, refused: u64 },
+    Exported { objects: u64, bytes: Bytes, unreadable: u64, lost_log: Bytes },
+    Imported { stored: u64, present: u64, bytes: Bytes, refused: u64, missing: u64 },
 }
 
 impl Report {
     /// Whether something was found that somebody should look at.
     pub(crate) fn is_clean(self) -> bool {
         match self {
-            Self::Verified { damaged: count, .. }
-            | Self::Warmed { failed: count, .. }
-            | Self::Exported { unreadable: count, .. }
-            | Self::Imported { refused: count, .. } => count == 0,
+            Self::Verified { damaged: count, .. } | Self::Warmed { failed: count, .. } => count == 0,
+            Self::Exported { unreadable, lost_log, .. } => unreadable == 0 && lost_log == Bytes(0),
+            Self::Imported { refused, missing, .. } => refused == 0 && missing == 0,
             Self::Shown { .. } | Self::Collected { .. } | Self::Pinned { .. } => true,
         }
     }
@@ -181,9 +183,24 @@ pub(crate) async fn send_piece(stream: &mut UnixStream, piece: &[u8]) -> io::Res
     stream.flush().await
 }
 
-/// The next piece of an archive; `None` at its end.
-pub(crate) async fn receive_piece(stream: &mut UnixStream) -> io::Result<Option<Vec<u8>>> {
+/// Says in the midst of an archive that no more of it comes.
+pub(super) async fn break_off(stream: &mut UnixStream) -> io::Result<()> {
+    stream.write_u32_le(BROKEN_OFF).await
+}
+
+/// What comes of an archive.
+pub(crate) enum Piece {
+    Bytes(Vec<u8>),
+    End,
+    BrokenOff,
+}
+
+/// The next piece of an archive.
+pub(crate) async fn receive_piece(stream: &mut UnixStream) -> io::Result<Piece> {
     let length = stream.read_u32_le().await?;
+    if length == BROKEN_OFF {
+        return Ok(Piece::BrokenOff);
+    }
     if length > LARGEST_PIECE {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the piece is too large"));
     }
@@ -191,5 +208,5 @@ pub(crate) async fn receive_piece(stream: &mut UnixStream) -> io::Result<Option<
     if stream.take(u64::from(length)).read_to_end(&mut piece).await? < length as usize {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok((!piece.is_empty()).then_some(piece))
+    Ok(if piece.is_empty() { Piece::End } else { Piece::Bytes(piece) })
 }

@@ -13,7 +13,9 @@ use tokio::time::Instant;
 
 use super::protocol::{Damage, ObjectLine, Report, Said, ScopeUse, Stats, Which, send, version};
 use crate::catalog::{Filter, Listed};
+use crate::disk::{Call, Patience, TooSlow};
 use crate::eviction::collect_down_to;
+use crate::index::Read;
 use crate::keys::ObjectName;
 use crate::node::Node;
 use crate::secret::Secret;
@@ -27,6 +29,8 @@ const AHEAD: usize = 64;
 const WORD: Duration = Duration::from_secs(2);
 /// Damaged objects whose keys are looked up.
 const NAMED: usize = 10_000;
+/// How long a list waits for its turn at the disk.
+const TURN: Duration = Duration::from_secs(30);
 /// Records fetched at once from another node.
 const CALLS: usize = 8;
 
@@ -37,6 +41,8 @@ pub(super) enum WorkError {
     Caller(#[source] io::Error),
     #[error("cannot read the index log")]
     Log(#[source] io::Error),
+    #[error("the disk is too busy: a list had no turn within {} seconds; try again", TURN.as_secs())]
+    Busy,
     #[error("the store is being closed")]
     Closing,
     #[error("cannot fetch from the other node")]
@@ -112,32 +118,50 @@ impl Which {
     }
 }
 
-/// What is meant, as it is read from the log; the last word is how the reading went.
-pub(super) fn scan(store: &Arc<Store>, which: &Which) -> mpsc::Receiver<Result<Listed, io::Error>> {
-    let (told, heard) = mpsc::channel(AHEAD);
-    let (on, which) = (Arc::clone(store), which.clone());
-    store.disk.if_idle(move || {
-        let visit = |listed| {
-            // Whoever has heard enough is gone; the rest of the log is read for nothing.
-            if which.takes(&listed) {
-                let _ = told.blocking_send(Ok(listed));
-            }
+/// The log as it is read: what is meant, in no order, and at the end how the reading went.
+pub(super) struct Scan {
+    heard: mpsc::Receiver<Listed>,
+    reading: Call<io::Result<Read>>,
+}
+
+impl Scan {
+    /// Begins once the disk has a place for it.
+    pub(super) async fn begin(store: &Arc<Store>, which: &Which) -> Result<Self, WorkError> {
+        let (told, heard) = mpsc::channel(AHEAD);
+        let (on, which) = (Arc::clone(store), which.clone());
+        let read = move || {
+            on.scan(&which.filter(), |listed| {
+                // Whoever has heard enough is gone; the rest of the log is read for nothing.
+                if which.takes(&listed) {
+                    let _ = told.blocking_send(listed);
+                }
+            })
         };
-        if let Err(error) = on.scan(&which.filter(), visit) {
-            let _ = told.blocking_send(Err(error));
-        }
-    });
-    heard
+        let reading = store.disk.start(&mut Patience::new(TURN), read).await.map_err(|TooSlow| WorkError::Busy)?;
+        Ok(Self { heard, reading })
+    }
+
+    /// The next object; `None` when nothing more comes, for whatever reason: [`Scan::end`] says which.
+    pub(super) async fn next(&mut self) -> Option<Listed> {
+        self.heard.recv().await
+    }
+
+    /// Whether it was read to its end, and what could not be understood on the way.
+    pub(super) async fn end(self) -> Result<Read, WorkError> {
+        drop(self.heard);
+        self.reading.outcome().await.ok_or(WorkError::Closing)?.map_err(WorkError::Log)
+    }
 }
 
 pub(super) async fn list(node: &Node, which: &Which, limit: u64, stream: &mut UnixStream) -> Result<Report, WorkError> {
-    let mut objects = scan(node.store(), which);
+    let mut objects = Scan::begin(node.store(), which).await?;
     let mut shown = 0;
-    while shown < limit
-        && let Some(listed) = objects.recv().await
-    {
-        let line = line(listed.map_err(WorkError::Log)?);
-        say(stream, &Said::Object(Box::new(line))).await?;
+    while shown < limit {
+        let Some(listed) = objects.next().await else {
+            objects.end().await?;
+            break;
+        };
+        say(stream, &Said::Object(Box::new(line(listed)))).await?;
         shown += 1;
     }
     Ok(Report::Shown { shown })
@@ -263,4 +287,43 @@ pub(super) async fn warm_from(
     };
     let Warmed { seen, present, fetched, fetched_bytes, failed } = warmed;
     Ok(Report::Warmed { seen, present, fetched, bytes: Bytes(fetched_bytes), failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Shed, plain};
+
+    async fn keys(mut scan: Scan) -> Vec<String> {
+        let mut keys = Vec::new();
+        while let Some(listed) = scan.next().await {
+            keys.push(listed.address.key.as_str().to_owned());
+        }
+        assert_eq!(scan.end().await.unwrap().damaged, 0);
+        keys.sort();
+        keys
+    }
+
+    #[tokio::test]
+    async fn a_list_waits_for_a_busy_disk_and_is_whole() {
+        let shed = Shed::new().await;
+        for key in ["a", "b", "c"] {
+            shed.put(&plain(1, key), b"x").await.unwrap();
+        }
+        let busy = shed.store.disk.fill();
+        let which = Which::default();
+        let mut begun = std::pin::pin!(Scan::begin(&shed.store, &which));
+        assert!(futures_util::poll!(begun.as_mut()).is_pending(), "all places are taken");
+        drop(busy);
+        assert_eq!(keys(begun.await.ok().unwrap()).await, ["a", "b", "c"]);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_stays_busy_is_an_error_and_no_empty_list() {
+        let shed = Shed::new().await;
+        let _busy = shed.store.disk.fill();
+        tokio::time::pause();
+        let begun = Scan::begin(&shed.store, &Which::default()).await;
+        assert!(matches!(begun, Err(WorkError::Busy)));
+    }
 }

@@ -231,6 +231,51 @@ fn an_archive_that_was_tampered_with_changes_nothing_bad() {
     }
 }
 
+#[test]
+fn an_export_that_cannot_be_whole_never_looks_like_one() {
+    let world = World::new();
+    let mut server = world.serve();
+    fill(&server, 1..=3);
+    let archive = world.path("cache.tar");
+    let archive = archive.to_str().unwrap();
+    // Something of the log is lost, and with it maybe objects.
+    let log = only_file(&world.dir().join("objects/log"));
+    let mut bytes = fs::read(&log).unwrap();
+    let at = bytes.len() / 2;
+    let (whole, damaged) = (bytes.clone(), bytes[at] ^ 1);
+    bytes[at] = damaged;
+    fs::write(&log, &bytes).unwrap();
+    let exported = world.run(&["export", archive, "--json"]);
+    assert_eq!(exported.status.code(), Some(3), "{}", said(&exported));
+    let other = World::new();
+    share_key(&world, &other);
+    other.serve().stop();
+    let imported = other.run(&["import", archive]);
+    assert_eq!(imported.status.code(), Some(3), "{}", said(&imported));
+    assert!(String::from_utf8_lossy(&imported.stdout).contains("1 were missing when the archive was written"));
+
+    fs::write(&log, &whole).unwrap();
+    assert!(world.run(&["export", archive]).status.success());
+    let before = fs::read(archive).unwrap();
+    // Nothing of the log can be read at all.
+    fs::rename(world.dir().join("objects/log"), world.path("log-elsewhere")).unwrap();
+    for to in [archive, "-"] {
+        let failed = world.run(&["export", to]);
+        assert_eq!(failed.status.code(), Some(1), "{to}: {}", said(&failed));
+        assert!(said(&failed).contains("cannot read the index log"), "{to}: {}", said(&failed));
+        assert!(failed.stdout.len() < 512, "{to}: nothing that looks like an archive");
+    }
+    assert_eq!(fs::read(archive).unwrap(), before, "the last whole archive stays");
+    fs::rename(world.path("log-elsewhere"), world.dir().join("objects/log")).unwrap();
+    server.stop();
+}
+
+fn only_file(dir: &Path) -> std::path::PathBuf {
+    let mut all: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
 /// The archive behind an entry that nobody exported.
 fn with_first_entry(path: &str, archive: &[u8]) -> Vec<u8> {
     let mut header = tar::Header::new_ustar();
