@@ -74,7 +74,7 @@ fn judge_upstream(place: &str, asked: Result<(), Unreachable>) -> Finding {
             let fix = "correct [cache.upstream]; the daemon does not start with it";
             Finding::bad(UPSTREAM, chain(&error), "the daemon does not start without its cache", fix)
         }
-        Err(Unreachable::Remote(error @ RemoteError::Declined { .. })) => {
+        Err(Unreachable::Remote(error @ (RemoteError::Declined { .. } | RemoteError::Shut { .. }))) => {
             let fix = "make a token there that has the right of a peer, or correct the credentials of the store";
             Finding::warning(UPSTREAM, format!("{place}: {}", chain(&error)), why, fix)
         }
@@ -224,11 +224,11 @@ mod tests {
 
     #[test]
     fn an_upstream_that_is_not_there_is_a_warning_and_one_that_cannot_be_used_is_bad() {
-        let refused = RemoteError::Declined { status: 403 };
+        let refused = RemoteError::Shut { status: 401 };
         let cases = [
             (Ok(()), State::Good, "https://c/ answers"),
             (Err(Unreachable::Remote(RemoteError::TooSlow)), State::Warning, "did not answer in time"),
-            (Err(Unreachable::Remote(refused)), State::Warning, "declined with 403"),
+            (Err(Unreachable::Remote(refused)), State::Warning, "does not let this node in, and answered 401"),
             (
                 Err(Unreachable::Place(UpstreamError::Address { endpoint: "c".to_owned() })),
                 State::Bad,

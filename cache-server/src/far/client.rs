@@ -321,7 +321,7 @@ impl FarNode {
 }
 
 /// Whether a status is a healthy node's considered no.
-pub(crate) fn is_considered(status: StatusCode) -> bool {
+fn is_considered(status: StatusCode) -> bool {
     status == StatusCode::INSUFFICIENT_STORAGE
         || (status.is_client_error()
             && status != StatusCode::TOO_MANY_REQUESTS

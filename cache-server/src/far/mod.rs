@@ -5,5 +5,5 @@ mod client;
 mod stream;
 
 pub use client::{FarConfig, FarError, FarNode, ProbeError};
-pub(crate) use client::{FarPut, FarRead, Probe, is_considered};
+pub(crate) use client::{FarPut, FarRead, Probe};
 pub(crate) use stream::FarStream;

@@ -1,6 +1,7 @@
 //! The dialect of nodes among themselves. `/.peer/v1/<64 digits>` is a record: GET and HEAD give it, PUT keeps it.
 //! `/.peer/v1/?after=<64 digits>&most=<n>` lists names, one to a line, in order. Records are sealed by the fleet, and who
-//! asks needs a token with the right of a peer whose realms cover the record's.
+//! asks needs a token with the right of a peer whose realms cover the record's. Another node throws away what it is told
+//! that nobody wants, so a no says what it is about: 401 and 403 are about whoever asks, and 422 about the one record.
 
 use std::sync::Arc;
 
@@ -37,8 +38,10 @@ pub(crate) async fn answer(
     caller: Option<&Caller>,
     around: Around<'_>,
 ) -> Reply {
-    let Some(caller) = caller.filter(|caller| caller.is_peer()) else {
-        return reply::status(StatusCode::FORBIDDEN);
+    let caller = match caller {
+        None => return reply::status(StatusCode::UNAUTHORIZED),
+        Some(caller) if !caller.is_peer() => return reply::status(StatusCode::FORBIDDEN),
+        Some(caller) => caller,
     };
     let (head, body) = request.into_parts();
     let Some(asked) = asked(head.uri.path(), head.uri.query()) else {
@@ -127,8 +130,9 @@ async fn keep(store: &Arc<Store>, gate: &Gate, caller: &Caller, opener: Opener, 
         Err(Unkept::Cut) => StatusCode::BAD_REQUEST,
         // The rest is read first: a client that is still sending would see a broken connection.
         Err(_) if inflow.drain().await.is_err() => StatusCode::BAD_REQUEST,
-        Err(Unkept::Unsealed | Unkept::Failed(Failure::Malformed)) => StatusCode::UNPROCESSABLE_ENTITY,
-        Err(Unkept::Forbidden) => StatusCode::FORBIDDEN,
+        Err(Unkept::Unsealed | Unkept::Forbidden | Unkept::Failed(Failure::Malformed)) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Err(Unkept::Failed(Failure::TooLarge | Failure::Short)) => StatusCode::PAYLOAD_TOO_LARGE,
         Err(Unkept::Failed(Failure::NoRoom)) => StatusCode::INSUFFICIENT_STORAGE,
         Err(Unkept::Failed(Failure::TooSlow)) => StatusCode::SERVICE_UNAVAILABLE,

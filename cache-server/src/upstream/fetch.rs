@@ -238,7 +238,9 @@ impl Tier {
         self.failed(error);
         match error {
             RemoteError::TooSlow => self.counts.slow.one(),
-            RemoteError::Declined { .. } | RemoteError::Failed { .. } => self.counts.failures.one(),
+            RemoteError::Declined { .. } | RemoteError::Shut { .. } | RemoteError::Failed { .. } => {
+                self.counts.failures.one();
+            }
         }
     }
 

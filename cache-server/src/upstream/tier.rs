@@ -199,7 +199,7 @@ impl Tier {
             // It is well, and does not want this one.
             RemoteError::Declined { .. } => return self.succeeded(),
             RemoteError::TooSlow => self.heard(|breaker| breaker.silent(now)),
-            RemoteError::Failed { .. } => self.heard(|breaker| breaker.failed(now)),
+            RemoteError::Shut { .. } | RemoteError::Failed { .. } => self.heard(|breaker| breaker.failed(now)),
         };
         if turn == Some(Turn::Worse) {
             let error = error as &dyn std::error::Error;

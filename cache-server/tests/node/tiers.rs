@@ -180,6 +180,39 @@ async fn what_another_fleet_sealed_is_a_miss() {
 }
 
 #[tokio::test]
+async fn what_waits_to_go_up_outlives_a_token_that_is_not_good_there() {
+    let (far, token) = far_world().await;
+    let unknown = StaticToken::new(TokenId::new(NOW), [9; 32]).expose().to_string();
+    let near = World::with(behind(&far.url(), Secret::new(unknown))).await;
+    for n in 1..=5 {
+        assert_eq!(near.put(&key(n), &trusted(), &body(u64::from(n), 5000)).await, 201);
+    }
+    // It was tried, and is left alone.
+    near.until_upstream(|upstream| upstream.spared).await;
+    let upstream = near.node.upstream().unwrap();
+    assert_eq!((upstream.queued_objects, upstream.carried, upstream.dropped), (5, 0, 0));
+    let near = near.restart(behind(&far.url(), token)).await;
+    far.until(|status| status.objects == 5).await;
+    near.until_upstream(|upstream| upstream.queued_objects == 0).await;
+    near.stop().await;
+    far.stop().await;
+}
+
+#[tokio::test]
+async fn a_realm_that_is_not_wanted_there_goes_no_further_and_holds_nothing_up() {
+    let far = World::new().await;
+    let token = peer_token(&far, "github.com/other/*").await;
+    let near = World::with(behind(&far.url(), token)).await;
+    assert_eq!(near.put(&key(1), &trusted(), b"not theirs").await, 201);
+    near.until_upstream(|upstream| upstream.queued_objects == 0).await;
+    let upstream = near.node.upstream().unwrap();
+    assert!(!upstream.spared, "a no about one object is no failure: {upstream:?}");
+    assert_eq!(far.node.status().objects, 0);
+    near.stop().await;
+    far.stop().await;
+}
+
+#[tokio::test]
 async fn only_a_peer_of_the_realm_exchanges_records() {
     let far = World::new().await;
     let token = peer_token(&far, "github.com/other/*").await;
@@ -192,12 +225,12 @@ async fn only_a_peer_of_the_realm_exchanges_records() {
     let name = String::from_utf8(names.body).unwrap().trim().to_owned();
     assert_eq!(name.len(), 64);
     let path = format!(".peer/v1/{name}");
-    for (secret, status) in [(token.expose(), 404), (trusted().expose(), 403), ("", 403)] {
+    for (secret, status) in [(token.expose(), 404), (trusted().expose(), 403), ("", 401)] {
         assert_eq!(send(&far.url(), "GET", &path, secret, Vec::new()).await.status, status, "{path}");
     }
-    for secret in [trusted().expose(), "", "hs1.x.y"] {
-        assert_eq!(list(secret.to_owned()).await.status, 403);
-        assert_eq!(send(&far.url(), "PUT", &path, secret, b"x".to_vec()).await.status, 403);
+    for (secret, status) in [(trusted().expose(), 403), ("", 401), ("hs1.x.y", 401)] {
+        assert_eq!(list(secret.to_owned()).await.status, status);
+        assert_eq!(send(&far.url(), "PUT", &path, secret, b"x".to_vec()).await.status, status);
     }
     // What is no record changes nothing.
     for junk in [Vec::new(), b"junk".to_vec(), body(1, 100_000)] {

@@ -25,9 +25,13 @@ pub(crate) type Pieces = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 /// Why the remote side did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
-    /// It has heard, and does not want to: no right, no room, too large. Asking again is no use.
+    /// It has heard, and does not want this one: another realm's, no room, too large. Asking again is no use.
     #[error("the upstream declined with {status}")]
     Declined { status: u16 },
+    /// It lets this node do nothing of the kind, whatever it is about: a token that is unknown, expired, revoked or not
+    /// a peer's. An operator can mend that, and then everything may go.
+    #[error("the upstream does not let this node in, and answered {status}; is its token good there?")]
+    Shut { status: u16 },
     #[error("the upstream did not answer in time")]
     TooSlow,
     #[error("the upstream failed")]

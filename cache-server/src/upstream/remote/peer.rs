@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use reqwest::header::CONTENT_LENGTH;
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use tokio::time::timeout;
 
 use super::{Pieces, Remote, RemoteError};
-use crate::far::is_considered;
 use crate::keys::ObjectName;
 use crate::secret::Secret;
 
@@ -59,13 +58,14 @@ fn lost(cause: reqwest::Error) -> RemoteError {
     if cause.is_timeout() { RemoteError::TooSlow } else { RemoteError::failed(cause.without_url()) }
 }
 
-/// A healthy node's no is final; everything else may be better the next time.
-fn refusal(answer: &Response) -> RemoteError {
-    let status = answer.status();
-    if is_considered(status) {
-        RemoteError::Declined { status: status.as_u16() }
-    } else {
-        RemoteError::failed(format!("it answered {status}"))
+/// Only a no to this one record is final; everything else, a stranger's answer before all, may be better the next time.
+fn refusal(status: StatusCode) -> RemoteError {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::INSUFFICIENT_STORAGE => {
+            RemoteError::Declined { status: status.as_u16() }
+        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RemoteError::Shut { status: status.as_u16() },
+        _ => RemoteError::failed(format!("it answered {status}")),
     }
 }
 
@@ -76,7 +76,7 @@ impl Remote for Peer {
         match answer.status() {
             StatusCode::OK => Ok(Some(answer.bytes_stream().map_err(io::Error::other).boxed())),
             StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(refusal(&answer)),
+            status => Err(refusal(status)),
         }
     }
 
@@ -84,13 +84,13 @@ impl Remote for Peer {
         let body = reqwest::Body::wrap_stream(record);
         let answer = self.request(Method::PUT, self.record(name)).header(CONTENT_LENGTH, size).body(body).send();
         let answer = answer.await.map_err(lost)?;
-        if answer.status().is_success() { Ok(()) } else { Err(refusal(&answer)) }
+        if answer.status().is_success() { Ok(()) } else { Err(refusal(answer.status())) }
     }
 
     async fn list(&self, after: Option<ObjectName>, most: usize) -> Result<Vec<ObjectName>, RemoteError> {
         let answer = self.request(Method::GET, self.page(after, most)).send().await.map_err(lost)?;
         if answer.status() != StatusCode::OK {
-            return Err(refusal(&answer));
+            return Err(refusal(answer.status()));
         }
         let mut pieces = answer.bytes_stream();
         let mut text = Vec::new();
@@ -103,5 +103,36 @@ impl Remote for Peer {
         let text = String::from_utf8(text).map_err(RemoteError::failed)?;
         let names = text.lines().map(|line| ObjectName::from_hex(line).ok_or(line));
         names.collect::<Result<_, _>>().map_err(|_| RemoteError::failed("its page has something else than names"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_no_to_one_record_lets_it_go() {
+        for (status, expected) in [
+            (413, "declined"),
+            (422, "declined"),
+            (507, "declined"),
+            (401, "shut"),
+            (403, "shut"),
+            (400, "failed"),
+            (404, "failed"),
+            (405, "failed"),
+            (408, "failed"),
+            (429, "failed"),
+            (500, "failed"),
+            (503, "failed"),
+            (302, "failed"),
+        ] {
+            let said = match refusal(StatusCode::from_u16(status).unwrap()) {
+                RemoteError::Declined { .. } => "declined",
+                RemoteError::Shut { .. } => "shut",
+                RemoteError::TooSlow | RemoteError::Failed { .. } => "failed",
+            };
+            assert_eq!(said, expected, "{status}");
+        }
     }
 }
