@@ -9,8 +9,11 @@ use rawzip::{CompressionMethod, ReaderAt, ZipArchive};
 
 /// The list of members of the biggest objects seen takes less than one kilobyte.
 const WINDOW: usize = 32 * 1024;
+/// A body may come in tiny pieces, each of which takes more room than it holds.
+const MANY_PIECES: usize = 64;
 /// sccache writes no comment behind the list.
 const SEARCH: u64 = 1024;
+const LOCAL_HEADER: [u8; 4] = *b"PK\x03\x04";
 const ZSTD_FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// What cargo appends to a crate's name: `-C extra-filename`.
 const HASH_DIGITS: usize = 16;
@@ -50,42 +53,74 @@ impl Unit {
     }
 }
 
-/// Looks at an object as its pieces pass. Holds on to its beginning and its end: twice 32 KiB and what the pieces there
-/// have beyond that.
+/// Looks at an object as its pieces pass. Holds on to the pieces of its first and of its last 32 KiB, and copies nothing
+/// where one piece has them.
 #[derive(Debug, Default)]
 pub(crate) struct Inspector {
-    head: Vec<u8>,
-    tail: VecDeque<Bytes>,
-    tail_length: usize,
+    head: End,
+    tail: End,
     length: u64,
 }
 
 impl Inspector {
     pub(crate) fn see(&mut self, piece: &Bytes) {
-        let of_head = piece.len().min(WINDOW - self.head.len());
-        self.head.extend_from_slice(&piece[..of_head]);
-        self.length += piece.len() as u64;
-        self.tail_length += piece.len();
-        self.tail.push_back(piece.clone());
-        while let Some(first) = self.tail.front().map(Bytes::len).filter(|first| self.tail_length - first >= WINDOW) {
-            self.tail_length -= first;
-            self.tail.pop_front();
+        let of_head = piece.len().min(WINDOW - self.head.length);
+        if of_head > 0 {
+            self.head.push(piece.slice(..of_head));
         }
+        self.tail.push(piece.clone());
+        self.length += piece.len() as u64;
     }
 
     /// What the object is, now that it is whole: the unit, where it is one of Rust's.
-    pub(crate) fn finish(self) -> Result<Option<Unit>, Malformed> {
-        let tail: Vec<u8> = self.tail.iter().flatten().copied().collect();
-        let seen = Seen { head: self.head, tail, length: self.length };
+    pub(crate) fn finish(mut self) -> Result<Option<Unit>, Malformed> {
+        let head = self.head.join();
+        if !head.starts_with(&LOCAL_HEADER) {
+            return Err(Malformed);
+        }
+        let seen = Seen { head, tail: self.tail.join(), length: self.length };
         seen.unit().map_err(|_| Malformed)
+    }
+}
+
+/// The last bytes of what has passed: 32 KiB, and what the piece in which they begin has before that.
+#[derive(Debug, Default)]
+struct End {
+    pieces: VecDeque<Bytes>,
+    length: usize,
+}
+
+impl End {
+    fn push(&mut self, piece: Bytes) {
+        self.length += piece.len();
+        self.pieces.push_back(piece);
+        while let Some(first) = self.pieces.front().map(Bytes::len).filter(|first| self.length - first >= WINDOW) {
+            self.length -= first;
+            self.pieces.pop_front();
+        }
+        if self.pieces.len() > MANY_PIECES {
+            self.join();
+        }
+    }
+
+    /// Makes one piece of them, of 32 KiB at most.
+    fn join(&mut self) -> Bytes {
+        let all = match self.pieces.make_contiguous() {
+            [only] => only.clone(),
+            pieces => pieces.concat().into(),
+        };
+        let all = all.slice(all.len().saturating_sub(WINDOW)..);
+        self.length = all.len();
+        self.pieces = VecDeque::from([all.clone()]);
+        all
     }
 }
 
 /// The beginning and the end of an object.
 #[derive(Debug)]
 struct Seen {
-    head: Vec<u8>,
-    tail: Vec<u8>,
+    head: Bytes,
+    tail: Bytes,
     length: u64,
 }
 
@@ -138,7 +173,7 @@ impl Seen {
 
 impl ReaderAt for Seen {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let from = |window: &[u8], begin: u64| {
+        let from = |window: &Bytes, begin: u64| {
             let at = usize::try_from(offset.checked_sub(begin)?).ok()?;
             let there = window.get(at..)?;
             let n = there.len().min(buffer.len());

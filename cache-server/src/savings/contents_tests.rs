@@ -30,7 +30,8 @@ fn inspect(body: &[u8], piece: usize) -> Result<Option<Unit>, Malformed> {
     let most = piece.clamp(1, body.len().max(1));
     for piece in body.chunks(most) {
         inspector.see(&Bytes::copy_from_slice(piece));
-        assert!(inspector.head.len() <= WINDOW && inspector.tail_length < WINDOW + most);
+        assert!(inspector.head.length <= WINDOW && inspector.tail.length < WINDOW + most.max(WINDOW));
+        assert!(inspector.head.pieces.len().max(inspector.tail.pieces.len()) <= MANY_PIECES);
     }
     inspector.finish()
 }
@@ -41,7 +42,7 @@ const SERDE: [(&str, usize); 3] =
 #[test]
 fn a_unit_is_read_from_the_names_of_the_members() {
     let unit = Unit { name: "serde".into(), hash: 0x0123_4567_89ab_cdef };
-    for piece in [1000, 65_536, usize::MAX] {
+    for piece in [7, 1000, 65_536, usize::MAX] {
         assert_eq!(inspect(&object(&SERDE), piece), Ok(Some(unit.clone())), "{piece}");
     }
     assert_eq!(inspect(&object(&[("foo.o", 10)]), 64), Ok(None), "of a C compiler");
