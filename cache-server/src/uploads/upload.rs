@@ -127,14 +127,17 @@ impl Upload {
     /// first: of what was stored, nothing is forgotten.
     pub(crate) async fn finish(mut self) -> Result<Filed, Failure> {
         let upward = self.store.tier.clone().zip(self.common);
-        if let Some((tier, name)) = &upward {
+        let going_up = if let Some((tier, name)) = &upward {
             let (tier, name, size) = (Arc::clone(tier), *name, Bytes(self.received));
-            self.store.disk.run(&mut self.patience, move || tier.will_go_up(name, size)).await?;
-        }
+            self.store.disk.run(&mut self.patience, move || tier.will_go_up(name, size)).await?
+        } else {
+            None
+        };
         let filed = self.file().await?;
         if let Some((tier, name)) = upward {
             tier.stored(name);
         }
+        drop(going_up);
         Ok(filed)
     }
 

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
 
+use super::queue::Due;
 use super::record::record_of;
 use super::remote::{Remote as _, RemoteError};
 use super::tier::Tier;
@@ -40,7 +41,7 @@ enum Carried {
 
 /// Carries until it is dropped. What was under way then is still in the list.
 pub(crate) async fn carry(tier: Arc<Tier>, store: Arc<Store>) {
-    let mut under_way: JoinSet<(ObjectName, Carried)> = JoinSet::new();
+    let mut under_way: JoinSet<(Due, Carried)> = JoinSet::new();
     let mut names: Vec<ObjectName> = Vec::new();
     let mut resting: HashMap<ObjectName, Resting> = HashMap::new();
     loop {
@@ -55,10 +56,10 @@ pub(crate) async fn carry(tier: Arc<Tier>, store: Arc<Store>) {
         } else {
             Vec::new()
         };
-        for (name, _) in next {
-            names.push(name);
+        for due in next {
+            names.push(due.name);
             let (tier, store) = (Arc::clone(&tier), Arc::clone(&store));
-            under_way.spawn(async move { (name, tier.carry_one(&store, name).await) });
+            under_way.spawn(async move { (due, tier.carry_one(&store, due.name).await) });
         }
         let wake = resting.values().map(|rest| rest.until).filter(|until| *until > now).min();
         let wake = wake.unwrap_or(now + tier.pause()).min(now + tier.pause());
@@ -66,7 +67,8 @@ pub(crate) async fn carry(tier: Arc<Tier>, store: Arc<Store>) {
         tokio::select! {
             Some(ended) = under_way.join_next() => {
                 // One that panicked is tried again after the others.
-                let Ok((name, carried)) = ended else { continue };
+                let Ok((due, carried)) = ended else { continue };
+                let name = due.name;
                 names.retain(|other| *other != name);
                 let again = match &carried {
                     Carried::Up(_) | Carried::Vanished | Carried::Refused(RemoteError::Declined { .. }) => false,
@@ -76,7 +78,7 @@ pub(crate) async fn carry(tier: Arc<Tier>, store: Arc<Store>) {
                     let pause = resting.get(&name).map_or(PAUSE, |rest| (rest.pause * 2).min(LONGEST_PAUSE));
                     resting.insert(name, Resting { until: Instant::now() + pause, pause });
                 }
-                tier.settle(&store, name, carried).await;
+                tier.settle(&store, due, carried).await;
             }
             () = tier.bell.notified() => {}
             () = sleep_until(wake) => {}
@@ -85,7 +87,7 @@ pub(crate) async fn carry(tier: Arc<Tier>, store: Arc<Store>) {
 }
 
 impl Tier {
-    async fn settle(self: &Arc<Self>, store: &Arc<Store>, name: ObjectName, carried: Carried) {
+    async fn settle(self: &Arc<Self>, store: &Arc<Store>, due: Due, carried: Carried) {
         let counts = &self.counts;
         match carried {
             Carried::Up(bytes) => {
@@ -97,7 +99,7 @@ impl Tier {
             Carried::Later => return counts.carry_failures.one(),
             Carried::Refused(error) => {
                 self.failed(&error);
-                debug!(cache.object = %name.to_hex(), error = %error, "could not carry an object to the upstream");
+                debug!(cache.object = %due.name.to_hex(), error = %error, "could not carry an object to the upstream");
                 if !matches!(error, RemoteError::Declined { .. }) {
                     counts.carry_failures.one();
                     return;
@@ -106,7 +108,7 @@ impl Tier {
             }
         }
         let tier = Arc::clone(self);
-        let done = store.disk.at_leisure(move || tier.queue().done(name)).await;
+        let done = store.disk.at_leisure(move || tier.queue().done(due)).await;
         if let Some(Err(error)) = done {
             // It goes up once more after a restart, which changes nothing up there.
             debug!(error = %error, "cannot write down what the upstream has");

@@ -9,7 +9,8 @@
 //!
 //! Every method that changes the list writes to the file, and so blocks.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -42,9 +43,27 @@ pub(crate) struct Queue {
     /// In the order in which they came, and since when they wait; those that have gone since are not in `sizes` under
     /// their number any more.
     order: VecDeque<(u64, ObjectName, Instant)>,
-    sizes: HashMap<ObjectName, (u64, Bytes)>,
+    sizes: HashMap<ObjectName, Waiting>,
+    /// Those that are not stored yet, and how many are storing each of them.
+    coming: HashMap<ObjectName, usize>,
     bytes: Bytes,
     next: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    number: u64,
+    size: Bytes,
+    /// How often it was said to have to go up.
+    said: u64,
+}
+
+/// What may be carried now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) name: ObjectName,
+    size: Bytes,
+    said: u64,
 }
 
 /// Names that were dropped because the list was full.
@@ -67,6 +86,7 @@ impl Queue {
             limits,
             order: VecDeque::new(),
             sizes: HashMap::new(),
+            coming: HashMap::new(),
             bytes: Bytes(0),
             next: 0,
         };
@@ -96,29 +116,50 @@ impl Queue {
         self.order.front().map_or(Duration::ZERO, |(.., since)| since.elapsed())
     }
 
-    /// The object has to go up. A name that is in the list keeps its place.
+    /// The object has to go up once it is stored, which [`Queue::came`] says. A name that is in the list keeps its place.
     pub(crate) fn add(&mut self, name: ObjectName, size: Bytes) -> io::Result<Dropped> {
-        if self.sizes.contains_key(&name) {
-            return Ok(Dropped(0));
+        if let Some(waiting) = self.sizes.get_mut(&name) {
+            waiting.said += 1;
+        } else {
+            self.write(TO_GO, name, size)?;
+            self.insert(name, size);
         }
-        self.write(TO_GO, name, size)?;
-        self.insert(name, size);
+        *self.coming.entry(name).or_default() += 1;
         self.shorten()
     }
 
-    /// The object is up, or need not go any more.
-    pub(crate) fn done(&mut self, name: ObjectName) -> io::Result<()> {
-        let Some(size) = self.take_out(name) else { return Ok(()) };
-        self.write(GONE, name, size)
+    /// One of those who were storing it is done, well or not.
+    pub(crate) fn came(&mut self, name: ObjectName) {
+        if let Entry::Occupied(mut storing) = self.coming.entry(name) {
+            *storing.get_mut() -= 1;
+            if *storing.get() == 0 {
+                storing.remove();
+            }
+        }
     }
 
-    /// The first `most` names for which `free` is true.
-    pub(crate) fn first(&self, most: usize, free: impl Fn(ObjectName) -> bool) -> Vec<(ObjectName, Bytes)> {
-        let waiting = self.order.iter().filter_map(|(number, name, _)| {
-            let (current, size) = self.sizes.get(name)?;
-            (current == number).then_some((*name, *size))
-        });
-        waiting.filter(|(name, _)| free(*name)).take(most).collect()
+    /// The object is up, or need not go any more. One that was stored anew meanwhile has to.
+    pub(crate) fn done(&mut self, due: Due) -> io::Result<()> {
+        let is_same = self.sizes.get(&due.name).is_some_and(|waiting| waiting.said == due.said);
+        if is_same { self.remove(due.name) } else { Ok(()) }
+    }
+
+    /// The first `most` of those that are stored and for which `free` is true.
+    pub(crate) fn first(&self, most: usize, free: impl Fn(ObjectName) -> bool) -> Vec<Due> {
+        let is_due = |due: &Due| !self.coming.contains_key(&due.name) && free(due.name);
+        self.waiting().filter(is_due).take(most).collect()
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = Due> {
+        self.order.iter().filter_map(|&(number, name, _)| {
+            let waiting = self.sizes.get(&name)?;
+            (waiting.number == number).then_some(Due { name, size: waiting.size, said: waiting.said })
+        })
+    }
+
+    fn remove(&mut self, name: ObjectName) -> io::Result<()> {
+        let Some(size) = self.take_out(name) else { return Ok(()) };
+        self.write(GONE, name, size)
     }
 
     fn insert(&mut self, name: ObjectName, size: Bytes) {
@@ -127,21 +168,22 @@ impl Queue {
         }
         self.next += 1;
         self.order.push_back((self.next, name, Instant::now()));
-        self.sizes.insert(name, (self.next, size));
+        self.sizes.insert(name, Waiting { number: self.next, size, said: 0 });
         self.bytes = Bytes(self.bytes.0.saturating_add(size.0));
     }
 
     fn take_out(&mut self, name: ObjectName) -> Option<Bytes> {
-        let (_, size) = self.sizes.remove(&name)?;
+        let Waiting { size, .. } = self.sizes.remove(&name)?;
         self.bytes = self.bytes.saturating_sub(size);
-        while self.order.front().is_some_and(|(number, name, _)| self.sizes.get(name).is_none_or(|(n, _)| n != number))
-        {
+        let sizes = &self.sizes;
+        let waits =
+            |(number, name, _): &(u64, ObjectName, Instant)| sizes.get(name).is_some_and(|w| w.number == *number);
+        while self.order.front().is_some_and(|first| !waits(first)) {
             self.order.pop_front();
         }
         // Names taken from the middle leave their place empty; not more of them than there are names.
         if self.order.len() > 2 * self.sizes.len() + REWRITE {
-            let sizes = &self.sizes;
-            self.order.retain(|(number, name, _)| sizes.get(name).is_some_and(|(n, _)| n == number));
+            self.order.retain(waits);
         }
         Some(size)
     }
@@ -150,7 +192,7 @@ impl Queue {
         let mut dropped = Dropped(0);
         while self.sizes.len() > self.limits.objects || self.bytes > self.limits.bytes {
             let Some((_, oldest, _)) = self.order.front().copied() else { break };
-            self.done(oldest)?;
+            self.remove(oldest)?;
             dropped.0 += 1;
         }
         Ok(dropped)
@@ -165,16 +207,15 @@ impl Queue {
     /// Writes the list anew, without what has gone. The old file stays until the new one is whole.
     fn rewrite(&mut self) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(self.sizes.len() * RECORD);
-        let names = self.first(usize::MAX, |_| true);
-        for (name, size) in &names {
-            bytes.extend_from_slice(&encode(TO_GO, *name, *size));
+        for due in self.waiting() {
+            bytes.extend_from_slice(&encode(TO_GO, due.name, due.size));
         }
         let new = self.path.with_extension("new");
         fs::write(&new, &bytes)?;
         File::open(&new)?.sync_data()?;
         fs::rename(&new, &self.path)?;
         self.file = OpenOptions::new().append(true).open(&self.path)?;
-        self.records = names.len();
+        self.records = self.sizes.len();
         Ok(())
     }
 }
@@ -225,7 +266,20 @@ mod tests {
     }
 
     fn names(queue: &Queue) -> Vec<ObjectName> {
-        queue.first(usize::MAX, |_| true).into_iter().map(|(name, _)| name).collect()
+        queue.first(usize::MAX, |_| true).into_iter().map(|due| due.name).collect()
+    }
+
+    /// The object is stored, and has to go up.
+    fn store(queue: &mut Queue, name: ObjectName, size: u64) -> u64 {
+        let dropped = queue.add(name, Bytes(size)).unwrap();
+        queue.came(name);
+        dropped.0
+    }
+
+    fn finish(queue: &mut Queue, name: ObjectName) {
+        for due in queue.first(1, |other| other == name) {
+            queue.done(due).unwrap();
+        }
     }
 
     #[test]
@@ -233,25 +287,54 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mut queue, _) = open(&dir, LIMITS);
         for n in [3, 1, 2, 1] {
-            queue.add(name(n), Bytes(10)).unwrap();
+            store(&mut queue, name(n), 10);
         }
-        queue.done(name(1)).unwrap();
-        queue.add(name(1), Bytes(10)).unwrap();
+        finish(&mut queue, name(1));
+        store(&mut queue, name(1), 10);
         for _ in 0..2 {
             assert_eq!(names(&queue), [name(3), name(2), name(1)]);
             assert_eq!((queue.len(), queue.bytes()), (3, Bytes(30)));
             queue = open(&dir, LIMITS).0;
         }
-        assert_eq!(queue.first(1, |n| n != name(3)), [(name(2), Bytes(10))]);
+        assert_eq!(queue.first(1, |n| n != name(3)).iter().map(|due| due.name).collect::<Vec<_>>(), [name(2)]);
+    }
+
+    #[test]
+    fn what_is_not_stored_yet_waits_for_all_who_store_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut queue, _) = open(&dir, LIMITS);
+        queue.add(name(1), Bytes(10)).unwrap();
+        queue.add(name(1), Bytes(10)).unwrap();
+        store(&mut queue, name(2), 10);
+        for _ in 0..2 {
+            assert_eq!(names(&queue), [name(2)]);
+            queue.came(name(1));
+        }
+        assert_eq!(names(&queue), [name(1), name(2)]);
+        queue.add(name(3), Bytes(10)).unwrap();
+        assert_eq!(names(&open(&dir, LIMITS).0), [name(1), name(2), name(3)], "nobody stores any more");
+    }
+
+    #[test]
+    fn what_is_stored_anew_while_it_is_carried_goes_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut queue, _) = open(&dir, LIMITS);
+        store(&mut queue, name(1), 10);
+        let carried = queue.first(1, |_| true)[0];
+        store(&mut queue, name(1), 20);
+        queue.done(carried).unwrap();
+        assert_eq!(names(&queue), [name(1)]);
+        finish(&mut queue, name(1));
+        assert_eq!((queue.len(), queue.bytes()), (0, Bytes(0)));
     }
 
     #[test]
     fn a_full_list_drops_its_oldest_names() {
         let dir = tempfile::tempdir().unwrap();
         let (mut queue, _) = open(&dir, QueueLimits { objects: 3, bytes: Bytes(100) });
-        let dropped: u64 = (0..5).map(|n| queue.add(name(n), Bytes(10)).unwrap().0).sum();
+        let dropped: u64 = (0..5).map(|n| store(&mut queue, name(n), 10)).sum();
         assert_eq!((dropped, names(&queue)), (2, vec![name(2), name(3), name(4)]));
-        assert_eq!(queue.add(name(9), Bytes(85)).unwrap(), Dropped(2));
+        assert_eq!(store(&mut queue, name(9), 85), 2);
         assert_eq!(names(&queue), [name(4), name(9)]);
         let (queue, dropped) = open(&dir, QueueLimits { objects: 1, bytes: Bytes(100) });
         assert_eq!((dropped, names(&queue)), (Dropped(1), vec![name(9)]));
@@ -262,7 +345,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mut queue, _) = open(&dir, LIMITS);
         for n in 0..4 {
-            queue.add(name(n), Bytes(1)).unwrap();
+            store(&mut queue, name(n), 1);
         }
         let path = dir.path().join("queue");
         let mut bytes = fs::read(&path).unwrap();
@@ -277,8 +360,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mut queue, _) = open(&dir, LIMITS);
         for n in 0..u16::MAX {
-            queue.add(name(n), Bytes(1)).unwrap();
-            queue.done(name(n)).unwrap();
+            store(&mut queue, name(n), 1);
+            finish(&mut queue, name(n));
         }
         assert!(fs::metadata(dir.path().join("queue")).unwrap().len() <= (REWRITE * RECORD) as u64);
         assert!(queue.order.len() <= REWRITE);
@@ -294,11 +377,11 @@ mod tests {
             for (step, n) in steps {
                 match step {
                     0 => {
-                        queue.add(name(n), Bytes(1)).unwrap();
+                        store(&mut queue, name(n), 1);
                         if !model.contains(&name(n)) { model.push(name(n)) }
                     }
                     1 => {
-                        queue.done(name(n)).unwrap();
+                        finish(&mut queue, name(n));
                         model.retain(|other| *other != name(n));
                     }
                     _ => queue = open(&dir, LIMITS).0,

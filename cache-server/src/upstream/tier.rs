@@ -56,6 +56,20 @@ pub(crate) struct Tier {
     landings: Mutex<JoinSet<()>>,
 }
 
+/// An object that is being stored and goes up after that.
+#[derive(Debug)]
+pub(crate) struct WillGoUp {
+    tier: Arc<Tier>,
+    name: ObjectName,
+}
+
+impl Drop for WillGoUp {
+    fn drop(&mut self) {
+        self.tier.queue().came(self.name);
+        self.tier.bell.notify_one();
+    }
+}
+
 /// How the tier is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpstreamStatus {
@@ -137,18 +151,23 @@ impl Tier {
         self.bell.notify_one();
     }
 
-    /// Written down before the object is: a name that is not stored after all is one that is not found later. Blocks.
-    pub(crate) fn will_go_up(&self, name: ObjectName, size: Bytes) {
+    /// Written down before the object is: a name that is not stored after all is one that is not found later. Nobody
+    /// looks for it before the promise is dropped. Blocks.
+    pub(crate) fn will_go_up(self: Arc<Self>, name: ObjectName, size: Bytes) -> Option<WillGoUp> {
         if size > self.config.max_object {
             self.counts.too_large.one();
-            return;
+            return None;
         }
         let added = self.queue().add(name, size);
         match added {
-            Ok(dropped) => self.counts.dropped.add(dropped.0),
+            Ok(dropped) => {
+                self.counts.dropped.add(dropped.0);
+                Some(WillGoUp { tier: self, name })
+            }
             Err(error) => {
                 self.counts.dropped.one();
                 warn!(error = %error, "cannot write down what has to go to the upstream");
+                None
             }
         }
     }
@@ -156,7 +175,6 @@ impl Tier {
     /// The object is stored.
     pub(crate) fn stored(&self, name: ObjectName) {
         self.absent().forget(name);
-        self.bell.notify_one();
     }
 
     /// Whether a request of ours may go there. One that was found silent is tried by [`Tier::try_again`] and by no client.
