@@ -13,6 +13,7 @@ mod crashes;
 mod crowd;
 mod disks;
 mod life;
+mod networks;
 mod operate;
 mod soak;
 mod tokens;

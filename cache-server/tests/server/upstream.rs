@@ -7,7 +7,7 @@ use crate::http;
 use crate::world::{Server, UNTROUBLED, World, key, until};
 
 /// Writes a file that only its owner can read.
-fn write_secret(world: &World, name: &str, text: &str) {
+pub(crate) fn write_secret(world: &World, name: &str, text: &str) {
     let path = world.path(name);
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
