@@ -9,13 +9,16 @@ use hearth_cache_server::{Backend, FarConfig, FarNode, Relay, RelayCounts, Secre
 use crate::environment::{for_builds, sccache, skip};
 use crate::world::{World, claims, trusted};
 
-/// Library crates of the workspace; nothing else in it is cacheable.
+/// Library crates of a small workspace; nothing else in it is cacheable.
 pub(crate) const CRATES: u64 = 3;
+/// So many of them depend on each other, one on the one before it.
+const CHAIN: u64 = 3;
 
 /// A workspace, always at the same place, and a client of its own for each build of it.
 pub(crate) struct Build {
     sccache: PathBuf,
     dir: tempfile::TempDir,
+    crates: u64,
 }
 
 /// Where a client keeps what was compiled.
@@ -46,32 +49,32 @@ pub(crate) struct Built {
 
 impl Build {
     pub(crate) fn new(sccache: PathBuf) -> Self {
-        Self::with_work(sccache, 0)
+        Self::with_work(sccache, CRATES, 0)
     }
 
-    /// The same with so many functions in each crate, to keep a compiler busy.
-    pub(crate) fn with_work(sccache: PathBuf, functions: usize) -> Self {
-        let work = |name: &str| {
-            let function = |n: usize| {
-                let body = format!("format!(\"{{:?}} {{}}\", (0..n).map(|i| i ^ {n}).collect::<Vec<_>>(), n)");
-                format!("pub fn work_{n}(n: usize) -> String {{ {body} }}\n")
-            };
-            format!("// {name}\n{}", (0..functions).map(function).collect::<String>())
-        };
-        let build = Self { sccache, dir: tempfile::tempdir().unwrap() };
+    /// So many crates with so many functions in each, to keep a compiler busy.
+    pub(crate) fn with_work(sccache: PathBuf, crates: u64, functions: usize) -> Self {
+        let build = Self { sccache, dir: tempfile::tempdir().unwrap(), crates };
         let write = |path: &str, text: &str| {
             let path = build.project().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"one\", \"two\", \"three\"]\n");
-        let manifest = |name: &str, more: &str| format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n{more}");
-        write("one/Cargo.toml", &manifest("one", ""));
-        write("one/src/lib.rs", &format!("pub fn one() -> u32 {{ 1 }}\n{}", work("one")));
-        write("two/Cargo.toml", &manifest("two", "[dependencies]\none = { path = \"../one\" }\n"));
-        write("two/src/lib.rs", &format!("pub fn two() -> u32 {{ one::one() + 1 }}\n{}", work("two")));
-        write("three/Cargo.toml", &manifest("three", "[dependencies]\ntwo = { path = \"../two\" }\n"));
-        write("three/src/lib.rs", &format!("pub fn three() -> u32 {{ two::two() + 1 }}\n{}", work("three")));
+        write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"unit*\"]\n");
+        for n in 0..crates {
+            let (uses, before) = match n.checked_sub(1).filter(|_| n % CHAIN != 0) {
+                Some(last) => (format!("unit{last} = {{ path = \"../unit{last}\" }}"), format!("unit{last}::it() + ")),
+                None => (String::new(), String::new()),
+            };
+            let manifest = format!("[package]\nname = \"unit{n}\"\nedition = \"2024\"\n[dependencies]\n{uses}\n");
+            let function = |i: usize| {
+                let body = format!("format!(\"{{:?}} {{}}\", (0..n).map(|i| i ^ {i}).collect::<Vec<_>>(), n)");
+                format!("pub fn work_{i}(n: usize) -> String {{ {body} }}\n")
+            };
+            let work: String = (0..functions).map(function).collect();
+            write(&format!("unit{n}/Cargo.toml"), &manifest);
+            write(&format!("unit{n}/src/lib.rs"), &format!("pub fn it() -> u64 {{ {before}{n} }}\n{work}"));
+        }
         build
     }
 
@@ -147,8 +150,8 @@ impl Build {
 
     /// The libraries that the last build has left.
     pub(crate) fn libraries(&self) -> Vec<Vec<u8>> {
-        let library = |name| std::fs::read(self.project().join(format!("target/debug/lib{name}.rlib"))).unwrap();
-        ["one", "two", "three"].map(library).to_vec()
+        let library = |n| std::fs::read(self.project().join(format!("target/debug/libunit{n}.rlib"))).unwrap();
+        (0..self.crates).map(library).collect()
     }
 }
 
