@@ -1,5 +1,5 @@
-//! The programs under test and beside it, built when it is missing or stale, by the profile of the tests. Never anything but cargo decides
-//! what is stale.
+//! The programs under test and beside them, built when they are missing or stale, by the profile of the tests. Never
+//! anything but cargo decides what is stale.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -16,30 +16,38 @@ pub fn hearth() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let environment = Environment::of_this_process();
-        environment.binary().unwrap_or_else(|| build(&environment, "hearth", "hearth"))
+        environment.binary().unwrap_or_else(|| build(&environment, &["hearth"], "hearth"))
     })
+}
+
+/// The standalone cache server, with `hearth`: by itself, cargo would compile what both stand on once more for it.
+pub fn cache_server() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let packages = ["hearth", "hearth-cache-server"];
+    BUILT.get_or_init(|| build(&Environment::of_this_process(), &packages, "hearth-cache-server"))
 }
 
 /// The fake of the official runner program.
 pub fn fake_runner() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build(&Environment::of_this_process(), "fake-runner", "runner_listener"))
+    BUILT.get_or_init(|| build(&Environment::of_this_process(), &["fake-runner"], "runner_listener"))
 }
 
-fn build(environment: &Environment, package: &str, program: &str) -> PathBuf {
+fn build(environment: &Environment, packages: &[&str], program: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package stands below the root");
     // Several test binaries run at once; the others find it done.
     let own = std::env::current_exe().expect("this program knows its file");
     let lock = File::create(own.with_file_name("hearth-tests.lock")).expect("the target directory can be written");
     lock.lock().expect("a file in the target directory can be locked");
     let mut cargo = Command::new(environment.cargo());
-    cargo.current_dir(root).args(["build", "--package", package, "--bin", program, "--profile", profile(&own)]);
+    cargo.current_dir(root).args(["build", "--bin", program, "--profile", profile(&own)]);
+    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
     cargo.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
     for name in environment.of_this_package() {
         cargo.env_remove(name);
     }
     let output = cargo.output().expect("cargo can be started");
-    assert!(output.status.success(), "{package} does not build");
+    assert!(output.status.success(), "{program} does not build");
     let messages = String::from_utf8_lossy(&output.stdout);
     let executable = messages.lines().rev().find_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;

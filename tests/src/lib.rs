@@ -2,7 +2,9 @@
 
 pub mod tidy;
 
+pub mod between;
 pub mod binary;
+pub mod cache_server;
 pub mod disk;
 pub mod environment;
 pub mod family;
