@@ -4,9 +4,15 @@
 
 use std::path::Path;
 
+use hearth_model::Clock as _;
+use hearth_trust::Claims;
+use serde_json::json;
+
 use crate::environment::{sccache, skip};
+use crate::github::{self, Job};
 use crate::sccache::{Build, Storage};
-use crate::world::{World, pull_request, trusted};
+use crate::signing::{Pen, sha256};
+use crate::world::{World, s3_keys, signer};
 
 const PLANTED: &str = "planted by a pull request";
 
@@ -67,39 +73,103 @@ fn frame(content: &[u8]) -> Vec<u8> {
     [&[0x28, 0xb5, 0x2f, 0xfd, 0x20, length], &block[..3], content].concat()
 }
 
-/// One build with a client of its own; what cargo printed.
-async fn printed(build: Build, storage: Storage) -> (Build, String) {
-    let work = move || {
-        let built = build.build_anew(&storage);
-        (build, built.printed)
-    };
-    tokio::task::spawn_blocking(work).await.unwrap()
+/// How the attacker and everybody else reach the node.
+#[derive(Debug, Clone, Copy)]
+enum Dialect {
+    WebDav,
+    S3,
+    Gha,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_pull_request_plants_reaches_it_and_no_trusted_build() {
+impl Dialect {
+    /// Where a job's client stores.
+    fn storage(self, world: &World, claims: &Claims) -> Storage {
+        let (url, token) = (world.url(), signer().sign(claims));
+        match self {
+            Self::WebDav => Storage::WebDav { url, secret: token.expose().to_owned() },
+            Self::S3 => {
+                let [id, secret] = s3_keys(&token);
+                Storage::S3 { url, id, secret }
+            }
+            Self::Gha => Storage::Gha { url, token: Job::of(claims.clone()).shown },
+        }
+    }
+
+    /// Stores an entry where the client called `version` looks for it.
+    async fn plant(self, world: &World, claims: &Claims, version: &str, key: &str, entry: Vec<u8>) {
+        let token = signer().sign(claims);
+        match self {
+            Self::WebDav => assert_eq!(world.put(key, &token, &entry).await, 201),
+            Self::S3 => {
+                let [id, secret] = s3_keys(&token);
+                let pen = Pen { id, secret, at: world.clock.now() };
+                let path = format!("/bucket/sccache/{key}");
+                let signed = pen.headers("PUT", &world.address, &path, "", &sha256(&entry));
+                let request = github::client().put(format!("http://{}{path}", world.address)).body(entry);
+                assert_eq!(signed.put_into(request).send().await.unwrap().status(), 200);
+            }
+            Self::Gha => {
+                let job = Job::of(claims.clone());
+                let mut message = json!({
+                    "key": format!("sccache/{key}"),
+                    "version": sha256(version.replace("sccache ", "sccache-v").as_bytes()),
+                });
+                let answer = github::call(world, &job.shown, "CacheService/CreateCacheEntry", &message).await;
+                message["size_bytes"] = json!(entry.len().to_string());
+                let url = answer.json()["signed_upload_url"].as_str().unwrap().to_owned();
+                assert_eq!(github::put(&url, entry).await.status, 201);
+                let method = "CacheService/FinalizeCacheEntryUpload";
+                let answer = github::call(world, &job.shown, method, &message).await;
+                assert_eq!(answer.json()["ok"], json!(true));
+            }
+        }
+    }
+}
+
+async fn check(dialect: Dialect) {
     let Some(sccache) = sccache() else {
         return skip("there is no sccache on the path, and HEARTH_TEST_SCCACHE names none");
     };
-    let world = World::new().await;
+    let world = World::of_now(|_| {}).await;
     let build = Build::new(sccache);
+    // What cargo prints in a build with a client of its own.
+    let printed = |storage: &Storage| tokio::task::block_in_place(|| build.build_anew(storage).printed);
     let own_machine = build.place("attacker");
-    let (build, clean) = printed(build, Storage::Directory(own_machine.clone())).await;
+    let clean = printed(&Storage::Directory(own_machine.clone()));
     assert!(!clean.contains(PLANTED));
     let entries = entries(&own_machine);
     assert!(!entries.is_empty(), "the attacker's own build left nothing");
+    let pull_request = |number: u64| {
+        let own = format!("pr/{number}");
+        world.job(&[&own, "trusted"], &own)
+    };
+    let version = build.version();
     for (key, entry) in &entries {
-        let planted = with_message(entry, PLANTED);
-        assert_eq!(world.put(key, &pull_request(7), &planted).await, 201);
+        dialect.plant(&world, &pull_request(7), &version, key, with_message(entry, PLANTED)).await;
     }
 
-    let through = |token: &hearth_trust::Token| Storage::WebDav { url: world.url(), secret: token.expose().to_owned() };
-    let (build, of_trusted) = printed(build, through(&trusted())).await;
+    let through = |claims: &Claims| printed(&dialect.storage(&world, claims));
+    let of_trusted = through(&world.job(&["trusted"], "trusted"));
     assert!(!of_trusted.contains(PLANTED), "a trusted build printed\n{of_trusted}");
-    let (build, of_other) = printed(build, through(&pull_request(8))).await;
+    let of_other = through(&pull_request(8));
     assert!(!of_other.contains(PLANTED), "another pull request's build printed\n{of_other}");
     // That the poison works shows that it was kept away, and did not just fail.
-    let (_build, of_own) = printed(build, through(&pull_request(7))).await;
+    let of_own = through(&pull_request(7));
     assert!(of_own.contains(PLANTED), "the pull request's own build printed\n{of_own}");
     world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pull_request_plants_through_webdav_reaches_it_and_no_trusted_build() {
+    check(Dialect::WebDav).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pull_request_plants_through_s3_reaches_it_and_no_trusted_build() {
+    check(Dialect::S3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pull_request_plants_through_the_cache_service_reaches_it_and_no_trusted_build() {
+    check(Dialect::Gha).await;
 }

@@ -32,6 +32,11 @@ pub(crate) enum Storage {
         id: String,
         secret: String,
     },
+    /// GitHub's cache service, with a job's runtime token.
+    Gha {
+        url: String,
+        token: String,
+    },
     /// On the machine itself.
     Directory(PathBuf),
 }
@@ -78,6 +83,12 @@ impl Build {
         build
     }
 
+    /// What the client calls itself, like `sccache 0.16.0`.
+    pub(crate) fn version(&self) -> String {
+        let output = succeed(self.command(&self.sccache).arg("--version"));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
     pub(crate) fn place(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -114,6 +125,11 @@ impl Build {
                 .env("SCCACHE_S3_USE_SSL", "false")
                 .env("AWS_ACCESS_KEY_ID", id)
                 .env("AWS_SECRET_ACCESS_KEY", secret),
+            Storage::Gha { url, token } => command
+                .env("SCCACHE_GHA_ENABLED", "true")
+                .env("ACTIONS_CACHE_SERVICE_V2", "true")
+                .env("ACTIONS_RESULTS_URL", url)
+                .env("ACTIONS_RUNTIME_TOKEN", token),
             Storage::Directory(path) => command.env("SCCACHE_DIR", path),
         };
         command

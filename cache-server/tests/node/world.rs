@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_cache_server::{IndexState, Node, NodeConfig, NodeStatus, UpstreamStatus};
+use hearth_host::clock::SystemClock;
 use hearth_model::{Bytes, Clock, ExecutionId, ManualClock, Millis, Scope, Timestamp};
 use hearth_trust::{Claims, Class, Signer, Token};
 use tempfile::TempDir;
@@ -116,6 +117,11 @@ pub(crate) fn claims(reads: &[&str], writes: Option<&str>) -> Claims {
     }
 }
 
+/// The access key id and the secret key that come with a token.
+pub(crate) fn s3_keys(token: &Token) -> [String; 2] {
+    [token.expose().to_owned(), signer().s3_secret(token.expose()).to_string()]
+}
+
 pub(crate) fn trusted() -> Token {
     signer().sign(&claims(&["trusted"], Some("trusted")))
 }
@@ -137,9 +143,18 @@ impl World {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut NodeConfig)) -> Self {
+        Self::when(NOW, change).await
+    }
+
+    /// A node whose clock shows the time that clients sign with.
+    pub(crate) async fn of_now(change: impl FnOnce(&mut NodeConfig)) -> Self {
+        Self::when(SystemClock::default().now(), change).await
+    }
+
+    async fn when(now: Timestamp, change: impl FnOnce(&mut NodeConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("cache");
-        let world = Self::at(&root, ManualClock::at(NOW), change).await;
+        let world = Self::at(&root, ManualClock::at(now), change).await;
         Self { dir: Some(dir), ..world }
     }
 
@@ -209,6 +224,11 @@ impl World {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
+    }
+
+    /// A job that is under way by this node's clock.
+    pub(crate) fn job(&self, reads: &[&str], writes: &str) -> Claims {
+        Claims { expires_at: self.clock.now() + Millis::from_minutes(60), ..claims(reads, Some(writes)) }
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, token: &Token, body: Vec<u8>) -> Answer {

@@ -9,6 +9,7 @@ use hearth_trust::{Claims, Class, RuntimeToken};
 use serde_json::{Value, json};
 
 use crate::environment::{actions_clients, for_builds, on_path, sccache, skip};
+use crate::sccache::{Build, CRATES, Storage};
 use crate::world::{NOW, World, claims, signer};
 
 const MIB: u64 = 1024 * 1024;
@@ -152,73 +153,25 @@ async fn actions_artifact_hands_files_from_job_to_job() {
     world.stop().await;
 }
 
-/// A machine that builds one crate with sccache, and keeps nothing from one build to the next.
-struct Machine<'a> {
-    world: &'a World,
-    sccache: &'a Path,
-    token: String,
-    dir: tempfile::TempDir,
-}
-
-impl Machine<'_> {
-    fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        command
-            .current_dir(self.dir.path())
-            .env_clear()
-            .envs(for_builds())
-            .envs(environment(self.world, self.dir.path()))
-            .env("ACTIONS_RUNTIME_TOKEN", &self.token)
-            .env("SCCACHE_GHA_ENABLED", "true")
-            .env("SCCACHE_SERVER_UDS", self.dir.path().join("s"))
-            .env("SCCACHE_IDLE_TIMEOUT", "0");
-        command
-    }
-
-    /// Hits, misses and write errors of a compilation.
-    fn compile(&self) -> [u64; 3] {
-        succeed(self.command(self.sccache).arg("--start-server"));
-        let mut rustc = self.command(self.sccache);
-        rustc.args(["rustc", "--crate-name", "one", "--crate-type", "lib", "--emit=link,metadata,dep-info"]);
-        succeed(rustc.args(["--out-dir", "out", "-C", "opt-level=1", "one.rs"]));
-        let stats = succeed(self.command(self.sccache).args(["--show-stats", "--stats-format", "json"]));
-        let stats: Value = serde_json::from_slice(&stats.stdout).unwrap();
-        succeed(self.command(self.sccache).arg("--stop-server"));
-        let rust = |name: &str| stats["stats"][name]["counts"]["Rust"].as_u64().unwrap_or(0);
-        [rust("cache_hits"), rust("cache_misses"), stats["stats"]["cache_write_errors"].as_u64().unwrap()]
-    }
-}
-
-impl Drop for Machine<'_> {
-    fn drop(&mut self) {
-        // The daemon would outlive a test that failed.
-        let _ = self.command(self.sccache).arg("--stop-server").output();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn sccache_stores_and_finds_through_the_cache_service() {
     let Some(sccache) = sccache() else {
         return skip("there is no sccache on the path, and HEARTH_TEST_SCCACHE names none");
     };
     let world = World::new().await;
-    let root = tempfile::tempdir().unwrap();
-    tokio::task::block_in_place(|| {
-        // The path is a part of the key, so every machine has the project at the same one, and one after the other.
-        let compile = |token: String| {
-            let dir = tempfile::Builder::new().prefix("project").rand_bytes(0).tempdir_in(root.path()).unwrap();
-            std::fs::write(dir.path().join("one.rs"), "pub fn one() -> u32 { 1 }\n").unwrap();
-            std::fs::create_dir(dir.path().join("out")).unwrap();
-            Machine { world: &world, sccache: &sccache, token, dir }.compile()
-        };
-        let main = || token(&["trusted"], Some("trusted"), 1);
-        assert_eq!(compile(token(&["trusted"], None, 3)), [0, 1, 0], "a reader is told of no error");
-        assert_eq!(compile(token(&["pr/7", "trusted"], Some("pr/7"), 2)), [0, 1, 0], "what he wrote is nowhere");
-        assert_eq!(compile(main()), [0, 1, 0], "what a pull request wrote is its own");
-        assert_eq!(compile(main()), [1, 0, 0]);
-        assert_eq!(compile(token(&["pr/8", "trusted"], Some("pr/8"), 4)), [1, 0, 0]);
-    });
+    let build = Build::new(sccache);
+    let compile = |token: String| {
+        let storage = Storage::Gha { url: world.url(), token };
+        tokio::task::block_in_place(|| build.build_anew(&storage).counted)
+    };
+    let main = || token(&["trusted"], Some("trusted"), 1);
+    let (misses, hits) = ([0, CRATES, 0], [CRATES, 0, 0]);
+    assert_eq!(compile(token(&["trusted"], None, 3)), misses, "a reader is told of no error");
+    assert_eq!(compile(token(&["pr/7", "trusted"], Some("pr/7"), 2)), misses, "what he wrote is nowhere");
+    assert_eq!(compile(main()), misses, "what a pull request wrote is its own");
+    assert_eq!(compile(main()), hits);
+    assert_eq!(compile(token(&["pr/8", "trusted"], Some("pr/8"), 4)), hits);
     let status = world.node.status();
-    assert_eq!((status.stored, status.discarded, status.objects), (2, 1, 2));
+    assert_eq!((status.stored, status.discarded, status.objects), (2 * CRATES, CRATES, 2 * CRATES));
     world.stop().await;
 }

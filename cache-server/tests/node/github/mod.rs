@@ -15,9 +15,9 @@ use crate::world::{NOW, World, claims, signer};
 pub(crate) const SERVICE: &str = "twirp/github.actions.results.api.v1.";
 
 /// A job as GitHub's clients see one: it shows its runtime token.
-struct Job {
+pub(crate) struct Job {
     claims: Claims,
-    shown: String,
+    pub(crate) shown: String,
 }
 
 impl Job {
@@ -25,7 +25,7 @@ impl Job {
         Self::of(Claims { run: Some(run), class: Class::Branch, ..claims(reads, writes) })
     }
 
-    fn of(claims: Claims) -> Self {
+    pub(crate) fn of(claims: Claims) -> Self {
         let shown = RuntimeToken::around(&signer().sign(&claims), &claims, NOW).expose().to_owned();
         Self { claims, shown }
     }
@@ -71,17 +71,17 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> Reply {
     Reply { status, headers, body: answer.bytes().await.unwrap().to_vec() }
 }
 
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-async fn call(world: &World, shown: &str, method: &str, message: &Value) -> Reply {
+pub(crate) async fn call(world: &World, shown: &str, method: &str, message: &Value) -> Reply {
     let url = format!("{}{SERVICE}{method}", world.url());
     let request = client().post(url).bearer_auth(shown).header("content-type", "application/json");
     send(request.body(message.to_string())).await
 }
 
-async fn put(url: &str, body: Vec<u8>) -> Reply {
+pub(crate) async fn put(url: &str, body: Vec<u8>) -> Reply {
     send(client().put(url).header("x-ms-blob-type", "BlockBlob").header("content-length", body.len()).body(body)).await
 }
 
