@@ -24,15 +24,16 @@ pub(crate) struct Disk {
 impl Disk {
     /// Skips aloud where no such disk can be had.
     pub(crate) fn mount(kind: Kind) -> Option<Self> {
-        let (mkfs, quiet, size) = match kind {
-            Kind::Ext4 => ("mkfs.ext4", "-q", 64 << 20),
+        let (mkfs, options, size): (_, &[&str], _) = match kind {
+            // Read-only after an error, as distributions have it.
+            Kind::Ext4 => ("mkfs.ext4", &["-q", "-e", "remount-ro"], 64 << 20),
             // The smallest that mkfs makes.
-            Kind::Xfs => ("mkfs.xfs", "-q", 320 << 20),
+            Kind::Xfs => ("mkfs.xfs", &["-q"], 320 << 20),
         };
         let disk = Self { place: tempfile::tempdir().unwrap() };
         std::fs::create_dir(disk.path()).unwrap();
         File::create(disk.image()).unwrap().set_len(size).unwrap();
-        let Ok(made) = Command::new(mkfs).arg(quiet).arg(disk.image()).output() else {
+        let Ok(made) = Command::new(mkfs).args(options).arg(disk.image()).output() else {
             skip(&format!("there is no {mkfs}"));
             return None;
         };
@@ -77,6 +78,31 @@ impl Disk {
     /// From here on everything fails, as if the device were gone.
     pub(crate) fn shut_down(&self) {
         run("xfs_io", &["-x", "-c", "shutdown"], &self.path());
+    }
+
+    /// The system finds an error on it, and lets nobody write any more. False where it cannot be made to.
+    pub(crate) fn becomes_read_only(&self) -> bool {
+        let device = self.device();
+        let name = device.file_name().unwrap().display();
+        std::fs::write(format!("/sys/fs/ext4/{name}/trigger_fs_error"), "of a test").is_ok()
+    }
+
+    fn device(&self) -> PathBuf {
+        let source = Command::new("findmnt").args(["-no", "SOURCE"]).arg(self.path()).output().unwrap();
+        PathBuf::from(String::from_utf8(source.stdout).unwrap().trim())
+    }
+
+    /// Mends what an error has left, once nobody has files of it open.
+    pub(crate) fn check(&self) {
+        let checked = Command::new("e2fsck").args(["-f", "-y"]).arg(self.image()).output().unwrap();
+        // 1: errors were corrected.
+        assert!(matches!(checked.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&checked.stdout));
+    }
+
+    /// The device has no sectors any more, as one that was pulled out; what the system holds in memory is still read.
+    pub(crate) fn unplug(&self) {
+        File::options().write(true).open(self.image()).unwrap().set_len(0).unwrap();
+        run("losetup", &["--set-capacity"], &self.device());
     }
 
     /// Its place is empty; whoever has files of it open keeps them.

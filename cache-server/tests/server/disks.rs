@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use hearth_trust::Token;
 
 use crate::disk::{Disk, Kind};
+use crate::environment::skip;
 use crate::world::{Server, World, key, until};
 
 /// The limits of a read and a write are one and two seconds; a machine that is busy with other builds adds to them.
@@ -158,4 +159,63 @@ fn a_directory_that_is_taken_away_is_not_ready_until_it_is_back() {
     ready(&server);
     assert!(server.ask("GET", &key(1), &token, b"").body == body(1, 1000));
     stored(&server, &token, 2, BIG);
+}
+
+#[test]
+fn a_disk_that_becomes_read_only_is_not_ready_and_serves_what_it_has() {
+    let Some(disk) = Disk::mount(Kind::Ext4) else { return };
+    let world = world_on(&disk);
+    let mut server = world.serve();
+    let token = server.trusted();
+    ready(&server);
+    stored(&server, &token, 1, 1000);
+    stored(&server, &token, 2, BIG);
+    until("all has reached the disk", || server.admin("/metrics").text().contains("\ncache_unsynced_seconds 0.0\n"));
+    if !disk.becomes_read_only() {
+        return skip("this system's ext4 makes no error when it is asked to");
+    }
+    declined(&server, &token, 3, 1000);
+    declined(&server, &token, 4, BIG);
+    not_ready(&server, "directory", &["Read-only"]);
+    assert!(server.ask("GET", &key(1), &token, b"").body == body(1, 1000), "reads go on");
+    assert!(server.ask("GET", &key(2), &token, b"").body == body(2, BIG), "reads go on");
+    assert_eq!(server.ask("PUT", "/.sccache_check", &token, b"Hello, World!").status, 201);
+    server.stop();
+    disk.take_away();
+    disk.check();
+    let mounted = disk.mount_again();
+    assert!(mounted.status.success(), "{}", String::from_utf8_lossy(&mounted.stderr));
+    let server = world.serve();
+    ready(&server);
+    assert!(server.ask("GET", &key(1), &token, b"").body == body(1, 1000));
+    assert!(server.ask("GET", &key(2), &token, b"").body == body(2, BIG));
+    stored(&server, &token, 3, 1000);
+}
+
+#[test]
+fn a_disk_that_is_unplugged_gives_objects_or_misses_and_is_not_ready() {
+    let Some(disk) = Disk::mount(Kind::Ext4) else { return };
+    let world = world_on(&disk);
+    let server = world.serve();
+    let token = server.trusted();
+    ready(&server);
+    stored(&server, &token, 1, 1000);
+    stored(&server, &token, 2, BIG);
+    until("all has reached the disk", || server.admin("/metrics").text().contains("\ncache_unsynced_seconds 0.0\n"));
+    disk.unplug();
+    // The system takes writes for a while longer; what it took and cannot keep shows when it is synced.
+    let mut n = 3;
+    until("it is noticed", || {
+        let began = Instant::now();
+        let status = server.ask("PUT", &key(n), &token, &body(n, 1000)).status;
+        assert!(matches!(status, 201 | 503 | 507), "{status}");
+        assert!(began.elapsed() < WRITE, "{:?}", began.elapsed());
+        n = n % 200 + 3;
+        server.admin("/readyz").status == 503
+    });
+    for (n, length) in [(1, 1000), (2, BIG)] {
+        whole_or_missing(&server, &token, n, length);
+    }
+    assert_eq!(server.admin("/healthz").status, 200);
+    assert_eq!(server.ask("PUT", "/.sccache_check", &token, b"Hello, World!").status, 201);
 }
