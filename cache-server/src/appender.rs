@@ -72,6 +72,8 @@ pub(crate) enum Order {
         answer: Answer,
     },
     Tell(Vec<Fact>),
+    /// Answered once everything that was ordered before is done.
+    Settle(oneshot::Sender<()>),
 }
 
 #[derive(Debug)]
@@ -119,6 +121,16 @@ impl Appender {
         }
     }
 
+    /// Waits until everything that was ordered before is done. Blocks.
+    pub(crate) fn settle(&self) {
+        if let Some(orders) = self.orders() {
+            let (answer, settled) = oneshot::channel();
+            // One that has stopped has nothing to do any more.
+            let _ = orders.blocking_send(Order::Settle(answer));
+            let _ = settled.blocking_recv();
+        }
+    }
+
     /// No orders are taken any more; waits until those that were are carried out. Blocks.
     pub(crate) fn stop(&self) {
         drop(self.orders.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -157,7 +169,7 @@ impl Order {
     fn bytes(&self) -> u64 {
         match self {
             Self::Write { ready, .. } | Self::Move { ready, .. } => ready.added.layout.size(),
-            Self::Publish { .. } | Self::Compare { .. } | Self::Tell(_) => 0,
+            Self::Publish { .. } | Self::Compare { .. } | Self::Tell(_) | Self::Settle(_) => 0,
         }
     }
 }
@@ -229,6 +241,10 @@ impl<'a> Writing<'a> {
                     fact.encode(&mut self.facts);
                 }
                 self.told = true;
+            }
+            Order::Settle(answer) => {
+                self.commit();
+                let _ = answer.send(());
             }
         }
     }

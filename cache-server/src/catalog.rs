@@ -2,7 +2,9 @@
 //! kept in order, and everything else by going through the log on disk, whose length and not the number of objects in
 //! memory sets the price.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod windows;
+
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use hearth_model::{Scope, Timestamp, WriterId};
 use crate::index::{Added, Divergence, Fact, Read, Usage};
 use crate::keys::{Address, ObjectKey, ObjectName, Space};
 use crate::store::Store;
+
+pub(crate) use windows::{Wanted, Windows, page};
 
 /// Objects removed between two looks at whether somebody else needs the disk.
 const BATCH: usize = 1024;
@@ -46,6 +50,12 @@ pub(crate) struct Filter {
 impl Filter {
     pub(crate) fn of_space(space: &Space) -> Self {
         Self { realm: Some(Arc::clone(&space.realm)), scope: Some(space.scope.clone()), ..Self::default() }
+    }
+
+    /// The object that a fact tells of, if it is meant.
+    fn added(&self, fact: Fact) -> Option<Box<Added>> {
+        let (Fact::Added(added) | Fact::Moved { to: added, .. }) = fact else { return None };
+        self.takes(&added).then_some(added)
     }
 
     fn takes(&self, added: &Added) -> bool {
@@ -112,28 +122,29 @@ impl Store {
     /// Visits the objects that the filter takes, in no order, as they are while it reads. Blocks.
     pub(crate) fn scan(&self, filter: &Filter, mut visit: impl FnMut(Listed)) -> io::Result<Read> {
         self.book.logs.read_all(|fact| {
-            let (Fact::Added(added) | Fact::Moved { to: added, .. }) = fact else { return };
-            if !filter.takes(&added) {
-                return;
+            if let Some(listed) = filter.added(fact).and_then(|added| self.listed(*added)) {
+                visit(listed);
             }
-            let Some(entry) = self.book.index.get(added.name) else { return };
-            // What the log tells of may have gone, or lie elsewhere and be told of again.
-            if self.book.site(entry.place()) != Some(added.site) {
-                return;
-            }
-            let Added { address, name, layout, writer, stored_at, .. } = *added;
-            let has_attributes = layout.has_attributes(&address);
-            visit(Listed {
-                address,
-                name,
-                length: layout.length,
-                writer,
-                stored_at,
-                used_at: entry.used(),
-                cost_ms: entry.cost_ms(),
-                pinned: entry.is_pinned(),
-                has_attributes,
-            });
+        })
+    }
+
+    /// The object as it is now; what the log tells of may have gone, or lie elsewhere and be told of again.
+    fn listed(&self, added: Added) -> Option<Listed> {
+        let entry = self.book.index.get(added.name)?;
+        if self.book.site(entry.place()) != Some(added.site) {
+            return None;
+        }
+        let Added { address, name, layout, writer, stored_at, .. } = added;
+        Some(Listed {
+            has_attributes: layout.has_attributes(&address),
+            address,
+            name,
+            length: layout.length,
+            writer,
+            stored_at,
+            used_at: entry.used(),
+            cost_ms: entry.cost_ms(),
+            pinned: entry.is_pinned(),
         })
     }
 
@@ -148,28 +159,6 @@ impl Store {
             }
         })?;
         Ok(found.into_iter().collect())
-    }
-
-    /// Up to `limit` objects of a space in the order of their keys, from behind `after`. Blocks.
-    pub(crate) fn list(
-        &self,
-        space: &Space,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> io::Result<Vec<Listed>> {
-        let mut filter = Filter::of_space(space);
-        filter.key_prefix = Some(prefix.to_owned());
-        let mut first = BTreeMap::new();
-        self.scan(&filter, |listed| {
-            if after.is_none_or(|after| listed.address.key.as_str() > after) {
-                first.insert(listed.address.key.clone(), listed);
-                if first.len() > limit {
-                    first.pop_last();
-                }
-            }
-        })?;
-        Ok(first.into_values().collect())
     }
 
     /// Removes what the filter takes and `goes` agrees to; says how many objects that were. Blocks.

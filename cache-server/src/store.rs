@@ -14,6 +14,7 @@ use tracing::warn;
 use crate::access::{Accounts, Caller, OverQuota, Quota};
 use crate::appender::Appender;
 use crate::book::Book;
+use crate::catalog::Windows;
 use crate::config::{Durability, NodeConfig};
 use crate::counts::{Counts, Traffic};
 use crate::disk::Disk;
@@ -50,6 +51,8 @@ pub(crate) struct Store {
     pub(crate) eviction_bell: Notify,
     /// What stands behind the disk.
     pub(crate) tier: Option<Arc<Tier>>,
+    /// What was listed lately.
+    pub(crate) windows: Windows,
     wanted: AtomicU64,
     accounts: Accounts,
     pub(crate) savings: Savings,
@@ -105,6 +108,7 @@ impl Store {
             eviction_hand: Hand::default(),
             eviction_bell: Notify::new(),
             tier: None,
+            windows: Windows::default(),
             wanted: AtomicU64::new(0),
             accounts: Accounts::default(),
             savings: Savings::default(),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes as Data;
 use futures_util::TryStreamExt as _;
@@ -9,6 +10,7 @@ use hearth_model::{Bytes, ManualClock, Scope, Timestamp, WriterId};
 use tempfile::TempDir;
 
 use crate::appender::Filed;
+use crate::catalog::{Wanted, page};
 use crate::config::NodeConfig;
 use crate::disk::Patience;
 use crate::keys::{Address, ObjectKey, Reserved, Space};
@@ -53,7 +55,7 @@ impl Shed {
         let Self { store, clock, dir } = self;
         let of = Arc::clone(&store);
         tokio::task::spawn_blocking(move || of.appender.stop()).await.unwrap();
-        store.disk.settle(&mut Patience::new(std::time::Duration::from_secs(20))).await.unwrap();
+        store.disk.settle(&mut Patience::new(Duration::from_secs(20))).await.unwrap();
         drop(store);
         what(dir.path());
         let store = open(dir.path(), &clock, change).await;
@@ -79,6 +81,13 @@ impl Shed {
             upload.write(Data::copy_from_slice(piece)).await?;
         }
         upload.finish().await
+    }
+
+    /// The keys of a page of a list.
+    pub(crate) async fn page(&self, n: u64, prefix: &str, after: &str, limit: usize) -> Vec<String> {
+        let wanted = Wanted { space: space(n), prefix: prefix.to_owned(), after: after.to_owned(), limit };
+        let page = page(&self.store, wanted, &mut Patience::new(Duration::from_mins(1))).await.unwrap().unwrap();
+        page.into_iter().map(|listed| listed.address.key.as_str().to_owned()).collect()
     }
 
     pub(crate) async fn find(&self, address: &Address, part: Part) -> Result<Found, Nothing> {

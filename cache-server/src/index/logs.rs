@@ -48,6 +48,18 @@ struct Tail {
     records: Records,
 }
 
+/// Somebody who has read all logs, and reads on in ours.
+#[derive(Debug)]
+pub(crate) struct Follower(Tail);
+
+/// Whether a follower could read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Continued {
+    Here,
+    /// The log was written anew.
+    Elsewhere,
+}
+
 /// What reading the logs has shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Read {
@@ -92,18 +104,50 @@ impl Logs {
         Ok(read)
     }
 
-    /// Reads all logs from their beginnings, ours too.
-    pub(crate) fn read_all(&self, mut visit: impl FnMut(Fact)) -> io::Result<Read> {
+    /// Reads all logs from their beginnings, ours too, of which only what is in the index.
+    pub(crate) fn read_all(&self, visit: impl FnMut(Fact)) -> io::Result<Read> {
+        self.follow(visit).map(|(read, _)| read)
+    }
+
+    /// The same; ours can be read on from there.
+    pub(crate) fn follow(&self, mut visit: impl FnMut(Fact)) -> io::Result<(Read, Follower)> {
+        let (others, ours, settled) = self.open_all()?;
         let mut read = Read::default();
-        for owner in list(&self.dir)? {
-            let file = match File::open(self.dir.join(file_name(owner))) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                file => file?,
-            };
+        for file in others {
             let end = file.metadata()?.len();
             Tail::of(file).read(end, &mut read, &mut visit)?;
         }
-        Ok(read)
+        let mut tail = Tail { inode: ours.metadata()?.ino(), ..Tail::of(ours) };
+        tail.read(settled, &mut read, &mut visit)?;
+        Ok((read, Follower(tail)))
+    }
+
+    /// Everything that is there at one moment: a merge puts others into ours, and then removes them.
+    fn open_all(&self) -> io::Result<(Vec<File>, File, u64)> {
+        let own = self.own();
+        let mut others = Vec::new();
+        for owner in list(&self.dir)?.into_iter().filter(|owner| *owner != self.owner) {
+            match File::open(self.dir.join(file_name(owner))) {
+                // Whoever had it open as his own has put it into ours before we had the lock.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                file => others.push(file?),
+            }
+        }
+        Ok((others, own.file.try_clone()?, own.settled))
+    }
+
+    /// Reads what has been appended to our log, and is in the index, since the follower was here last.
+    pub(crate) fn read_on(&self, follower: &mut Follower, mut visit: impl FnMut(Fact)) -> io::Result<Continued> {
+        let Follower(tail) = follower;
+        let (inode, settled) = {
+            let own = self.own();
+            (own.file.metadata()?.ino(), own.settled)
+        };
+        if inode != tail.inode {
+            return Ok(Continued::Elsewhere);
+        }
+        tail.read(settled, &mut Read::default(), &mut visit)?;
+        Ok(Continued::Here)
     }
 
     /// Appends to our log. What cannot be written is kept and written before what comes next, within bounds.
@@ -303,61 +347,5 @@ fn list(dir: &Path) -> io::Result<Vec<u32>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use hearth_model::Timestamp;
-
-    use super::*;
-    use crate::keys::ObjectName;
-
-    fn fact(n: u8) -> Fact {
-        Fact::Used(vec![(ObjectName::from_bytes([n; 32]), Timestamp::from_millis(0))])
-    }
-
-    fn append(logs: &Logs, n: u8) {
-        let mut bytes = Vec::new();
-        fact(n).encode(&mut bytes);
-        logs.append(&bytes).unwrap();
-    }
-
-    fn all(logs: &Logs) -> Vec<Fact> {
-        let mut all = Vec::new();
-        logs.read_all(|fact| all.push(fact)).unwrap();
-        all
-    }
-
-    #[test]
-    fn facts_that_the_index_does_not_have_yet_outlive_a_merge() {
-        let dir = tempfile::tempdir().unwrap();
-        let logs = Logs::open(dir.path().join("log"), 1).unwrap();
-        append(&logs, 1);
-        append(&logs, 2);
-        logs.settle();
-        append(&logs, 3);
-        let keep = |known: Fact| {
-            // Comes while the log is gone through.
-            append(&logs, 4);
-            (known == fact(2)).then_some(known)
-        };
-        logs.merge(|_| {}, keep).unwrap();
-        assert_eq!(all(&logs), [fact(2), fact(3), fact(4), fact(4)]);
-        append(&logs, 5);
-        logs.settle();
-        logs.merge(|_| {}, |known| (known != fact(4)).then_some(known)).unwrap();
-        assert_eq!(all(&logs), [fact(2), fact(3), fact(5)]);
-    }
-
-    #[test]
-    fn what_others_wrote_last_is_learned_before_their_log_goes() {
-        let dir = tempfile::tempdir().unwrap();
-        let logs = Logs::open(dir.path().join("log"), 1).unwrap();
-        let others = Logs::open(dir.path().join("log"), 2).unwrap();
-        append(&others, 1);
-        logs.read_others(|_| {}).unwrap();
-        append(&others, 2);
-        drop(others);
-        let learned = std::cell::RefCell::new(Vec::new());
-        let keep = |known: Fact| (learned.borrow().contains(&known)).then_some(known);
-        logs.merge(|known| learned.borrow_mut().push(known), keep).unwrap();
-        assert_eq!((all(&logs), logs.count()), (vec![fact(2)], 1));
-    }
-}
+#[path = "logs_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@ mod table;
 mod tables;
 mod tally;
 
-pub(crate) use logs::{Logs, Read};
+pub(crate) use logs::{Continued, Follower, Logs, Read};
 pub(crate) use record::{Added, Divergence, Fact, Site, USES};
 pub(crate) use table::{Entry, MAX_LENGTH, Place};
 pub(crate) use tables::{Index, Insertion};

@@ -6,7 +6,7 @@ use hearth_model::{Bytes, Millis};
 use tracing::warn;
 
 use crate::access::{Act, Caller, Done, Gate, Pace, Right};
-use crate::catalog::Listed;
+use crate::catalog::{Listed, Wanted, page};
 use crate::disk::{Patience, TooSlow};
 use crate::http::inflow::Inflow;
 use crate::http::reply::ReplyBody;
@@ -135,11 +135,10 @@ impl NodeObjects {
         if self.pace() == Pace::TooFast {
             return Err(TooSlow);
         }
-        // Longer than a read: it goes through the whole log.
+        // Longer than a read: it may go through the whole log.
         let mut patience = Patience::new(self.store.config.limits.client_stall);
-        let (on, space, prefix, after) = (Arc::clone(&self.store), space.clone(), prefix.to_owned(), after.to_owned());
-        let list = move || on.list(&space, &prefix, Some(&after), limit);
-        self.store.disk.run(&mut patience, list).await?.map_err(|error| {
+        let wanted = Wanted { space: space.clone(), prefix: prefix.to_owned(), after: after.to_owned(), limit };
+        page(&self.store, wanted, &mut patience).await?.map_err(|error| {
             warn!(error = %error, "cannot list objects");
             TooSlow
         })

@@ -46,6 +46,9 @@ pub(super) async fn learn(store: &Arc<Store>) {
             None => return,
         }
     }
+    // Lists are made of the log: what was found has to be in it.
+    let of = Arc::clone(store);
+    let _ = store.disk.at_leisure(move || of.appender.settle()).await;
 }
 
 /// Enters the records of a segment that the index does not have. Blocks.

@@ -38,6 +38,7 @@ pub(crate) async fn look_after(store: Arc<Store>) {
         tokio::select! {
             _ = rounds.tick() => {
                 store.memory.rest();
+                store.windows.rest().await;
                 tidy(&store).await;
                 parts::sweep(&store).await;
                 sweep_aside(&store).await;
