@@ -3,10 +3,20 @@
 #![expect(clippy::disallowed_methods, reason = "this is the one file of this binary that reads the environment")]
 
 use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 /// What any program needs to be started, and nothing of what the server would listen to.
 pub(crate) fn bare() -> Vec<(&'static str, OsString)> {
     ["PATH", "LANG"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))).collect()
+}
+
+/// The Python to test with, when it has the module: `HEARTH_TEST_PYTHON`, or the one on the path.
+pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
+    let python = std::env::var_os("HEARTH_TEST_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
+    let mut import = Command::new(&python);
+    import.args(["-c", &format!("import {module}")]).stdout(Stdio::null()).stderr(Stdio::null());
+    import.status().is_ok_and(|status| status.success()).then_some(python)
 }
 
 /// Says why a test cannot run here.

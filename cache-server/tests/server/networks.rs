@@ -3,13 +3,14 @@
 
 use std::fmt::Write as _;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use hearth_trust::Token;
 
-use crate::environment::skip;
+use crate::environment::{python_with, skip};
 use crate::http;
 use crate::upstream::write_secret;
 use crate::world::{PATIENCE, Server, UNTROUBLED, World, until};
@@ -41,7 +42,9 @@ struct Net {
 impl Net {
     /// None where namespaces cannot be made.
     fn new() -> Option<Self> {
-        let net = Self { name: format!("hearth{}", std::process::id()) };
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let net = Self { name: format!("hearth{}n{number}", std::process::id()) };
         if !can(&format!("ip netns add {}", net.of("switch"))) {
             return None;
         }
@@ -206,6 +209,10 @@ impl Table {
             assert!(at(100) <= LONGEST.as_millis(), "{row}");
         }
     }
+
+    fn print(&self) {
+        println!("| | side | stored | hits | misses | errors | wrong | p50 ms | p99 ms | max ms |\n{}", self.0);
+    }
 }
 
 /// The store, and the S3 credentials of its only client.
@@ -226,7 +233,7 @@ fn store(net: &Net) -> (World, Server, String, String) {
     (world, server, text("access_key_id"), text("secret_access_key"))
 }
 
-fn side(store: &World, id: &str, secret: &str, token: &Token) -> Side {
+fn side(key: &Path, id: &str, secret: &str, token: &Token) -> Side {
     let world = World::new();
     write_secret(&world, "s3.secret", secret);
     let quoted = |path: PathBuf| format!("{:?}", path.display().to_string());
@@ -235,7 +242,7 @@ fn side(store: &World, id: &str, secret: &str, token: &Token) -> Side {
          [upstream]\nabsent = \"1ms\"\nwrite = \"5s\"\nbreaker_pause = \"200ms\"\n\
          s3 = {{ bucket = \"fleet\", prefix = \"x\", endpoint = \"http://{}:8900\", access_key_id = {id:?}, \
          secret_access_key_file = {} }}\n",
-        quoted(store.dir().join("token.key")),
+        quoted(key.to_owned()),
         quoted(world.path("socket")),
         STORE.1,
         quoted(world.path("s3.secret")),
@@ -248,7 +255,8 @@ fn two_nodes_and_a_store_part_and_meet_again() {
     let Some(net) = Net::new() else { return skip("network namespaces cannot be made: not root, or no `ip`") };
     let (store_world, mut store, id, secret) = store(&net);
     let token = store.trusted();
-    let (mut a, mut b) = (side(&store_world, &id, &secret, &token), side(&store_world, &id, &secret, &token));
+    let key = store_world.dir().join("token.key");
+    let (mut a, mut b) = (side(&key, &id, &secret, &token), side(&key, &id, &secret, &token));
     let mut node_a = net.serve(&a.world, A);
     let _node_b = net.serve(&b.world, B);
     let mut table = Table::default();
@@ -308,10 +316,65 @@ fn two_nodes_and_a_store_part_and_meet_again() {
     b.gets_all("the store is back", 500..510);
     a.gets_all("the store is back", 500..510);
     table.row("the store is back", [("a", &mut a), ("b", &mut b)]);
-    println!("| | side | stored | hits | misses | errors | wrong | p50 ms | p99 ms | max ms |\n{}", table.0);
+    table.print();
     assert!(node_a.is_running());
     for side in [&a, &b] {
         let log = side.world.log();
         assert!(log.contains("DEBUG") && !log.contains(&secret), "the store's secret is in the log");
     }
+}
+
+/// moto, an S3 of another make, which keeps everything in memory.
+struct Moto(Child);
+
+impl Moto {
+    fn start(net: &Net, python: &Path) -> Self {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &net.of(STORE.0)]).arg(python);
+        command.args(["-m", "moto.server", "--host", STORE.1, "--port", "8900"]);
+        let moto = Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let bucket = format!("ip netns exec {} curl -sf -X PUT http://{}:8900/fleet", net.of(STORE.0), STORE.1);
+        until("moto has a bucket", || can(&bucket));
+        moto
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_store_of_another_make_is_lost_and_comes_back_empty() {
+    let Some(python) = python_with("moto.server") else {
+        return skip("there is no Python with moto; HEARTH_TEST_PYTHON can name one");
+    };
+    let Some(net) = Net::new() else { return skip("network namespaces cannot be made: not root, or no `ip`") };
+    let keys = World::new();
+    let token = keys.serve().trusted();
+    let key = keys.dir().join("token.key");
+    let (mut a, mut b) = (side(&key, "anybody", "anything", &token), side(&key, "anybody", "anything", &token));
+    let (_node_a, _node_b) = (net.serve(&a.world, A), net.serve(&b.world, B));
+    let mut table = Table::default();
+
+    let moto = Moto::start(&net, &python);
+    (0..10).for_each(|n| a.put(n));
+    (100..110).for_each(|n| b.put(n));
+    b.gets_all("together", 0..10);
+    a.gets_all("together", 100..110);
+    table.row("together", [("a", &mut a), ("b", &mut b)]);
+
+    drop(moto);
+    (200..210).for_each(|n| a.put(n));
+    (200..210).for_each(|n| assert!(!b.get(n)));
+    (0..10).for_each(|n| assert!(b.get(n), "kept"));
+    table.row("the store is gone", [("a", &mut a), ("b", &mut b)]);
+
+    let _moto = Moto::start(&net, &python);
+    b.gets_all("the store is back", 200..210);
+    a.gets_all("the store is back", 200..210);
+    table.row("the store is back, empty", [("a", &mut a), ("b", &mut b)]);
+    table.print();
 }
