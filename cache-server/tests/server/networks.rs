@@ -210,6 +210,7 @@ impl Table {
         }
     }
 
+    #[expect(clippy::print_stdout, reason = "a person who runs this wants the figures")]
     fn print(&self) {
         println!("| | side | stored | hits | misses | errors | wrong | p50 ms | p99 ms | max ms |\n{}", self.0);
     }
