@@ -22,6 +22,9 @@ use crate::targets::Lease;
 const GREETING_LIMIT: Duration = Duration::from_millis(500);
 /// What the node of this very machine has not taken by then, it will not take.
 const STORE_LIMIT: Duration = Duration::from_secs(1);
+/// Short-lived nodes that share a directory could not say which of them has carried what there.
+const NOTHING_BEHIND: &str =
+    "only `hearth up` uses what [cache.upstream] names, and none is up: this job has the cache of this machine alone";
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeskError {
@@ -79,8 +82,9 @@ impl Desk {
                 Err(error) => tracing::debug!("no daemon behind {}: {}", socket.display(), chain(&error)),
             }
         }
+        let is_alone = settings.upstream.is_some().then_some(NOTHING_BEHIND);
         let (app, mut warnings) = open_here(settings)?;
-        warnings.extend(asleep.map(str::to_owned));
+        warnings.extend([asleep, is_alone].into_iter().flatten().map(str::to_owned));
         Ok((Self::Here(Box::new(app)), warnings))
     }
 

@@ -22,6 +22,9 @@ The command runs in DIR with your terminal, and its exit code is ours (128+n for
 fails before the command starts). What it builds stays warm for the next job of the same lane: repository, job name, \
 toolchain, flags and paths.
 
+While `hearth up` serves this machine, the job uses its cache, and through it what stands behind ([cache.upstream]). \
+Without it the job uses the cache of this machine alone, and says so where there is something behind.
+
 Examples:
   hearth exec -- cargo test --workspace
   hearth exec --job lint -- cargo clippy --all-targets
