@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hearth_model::Bytes;
 
-use crate::access::Groups;
+use crate::access::{Allowances, Groups};
 use crate::eviction::Retention;
 use crate::http::gha::ArtifactLife;
 use crate::http::public::PublicUrl;
@@ -31,6 +31,8 @@ pub struct NodeConfig {
     pub groups: Groups,
     /// How much each scope but the trusted one may hold; `None` leaves that to eviction.
     pub scope_quota: Option<Bytes>,
+    /// What callers may do, by kind.
+    pub allowances: Allowances,
     /// The tier behind the disk.
     pub upstream: Option<UpstreamConfig>,
     pub durability: Durability,
@@ -78,6 +80,7 @@ impl NodeConfig {
             upstream: None,
             groups: Groups::default(),
             scope_quota: None,
+            allowances: Allowances::default(),
             durability: Durability::Batch,
             retention: Retention::default(),
             artifacts: ArtifactLife::default(),

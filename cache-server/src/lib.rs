@@ -54,8 +54,9 @@ mod serve;
 mod settings;
 
 pub use access::{
-    AccessError, AccessFiles, Book, BookError, Groups, GroupsError, InvalidKind, InvalidRealm, InvalidRight, Kind,
-    Lists, Objects, Rate, RealmPattern, Revocation, RevocationError, Revocations, Revoked, Right, Rights, StoredToken,
+    AccessError, AccessFiles, Allowance, Allowances, Book, BookError, Groups, GroupsError, InvalidKind, InvalidRealm,
+    InvalidRight, Kind, Lists, Objects, Rate, RealmPattern, Revocation, RevocationError, Revocations, Revoked, Right,
+    Rights, StoredToken,
 };
 pub use config::{Durability, Limits, NodeConfig, Ownership};
 pub use error::NodeError;

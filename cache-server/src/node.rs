@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::access::{Audit, Caller, Gate, Rates, Refusal, Remembered, follow};
+use crate::access::{Allowances, Audit, Caller, Gate, Rates, Refusal, Remembered, follow};
 use crate::config::{Limits, NodeConfig, Ownership};
 use crate::disk::Patience;
 use crate::error::NodeError;
@@ -130,7 +130,8 @@ impl Node {
         let open = move || -> Result<(Arc<Gate>, Store), NodeError> {
             let mut store = Store::open(config, clock)?;
             let (root, groups) = (&store.config.root, store.config.groups.clone());
-            let gate = Arc::new(Gate::open(root, signer, groups).map_err(NodeError::Access)?);
+            let gate =
+                Arc::new(Gate::open(root, signer, groups, store.config.allowances.clone()).map_err(NodeError::Access)?);
             if let Some(upstream) = store.config.upstream.clone() {
                 let tier = Tier::open(upstream, sealing, Arc::clone(&gate), root);
                 store.tier = Some(Arc::new(tier.map_err(NodeError::Upstream)?));
@@ -244,6 +245,12 @@ impl Node {
         }
     }
 
+    /// What callers may do from now on, and what each scope but the trusted one may hold.
+    pub fn allow(&self, allowances: Allowances, scope_quota: Option<Bytes>) {
+        self.inner.gate.allow(allowances);
+        self.inner.store.set_scope_quota(scope_quota);
+    }
+
     /// Fetches what the place has and this node lacks, `calls` records at once.
     pub async fn warm_from(
         &self,
@@ -274,12 +281,8 @@ impl Node {
 
     /// Objects as a job with these claims sees them; `None` once the claims are no longer good.
     pub(crate) fn objects(&self, claims: Claims) -> Option<NodeObjects> {
-        self.let_in(Caller::job(claims, self.inner.gate.groups()))
-    }
-
-    fn let_in(&self, caller: Caller) -> Option<NodeObjects> {
-        let is_good = caller.is_good(self.inner.store.clock.now()) && self.inner.gate.admits(&caller);
-        is_good.then(|| self.objects_of(Arc::new(caller)))
+        let caller = self.inner.gate.admit_claims(claims, self.now()).ok()?;
+        Some(self.objects_of(Arc::new(caller)))
     }
 
     fn objects_of(&self, caller: Arc<Caller>) -> NodeObjects {

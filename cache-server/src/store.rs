@@ -53,6 +53,8 @@ pub(crate) struct Store {
     pub(crate) tier: Option<Arc<Tier>>,
     /// What was listed lately.
     pub(crate) windows: Windows,
+    /// How much each scope but the trusted one may hold; the greatest number is no limit.
+    scope_quota: AtomicU64,
     wanted: AtomicU64,
     accounts: Accounts,
     pub(crate) savings: Savings,
@@ -109,6 +111,7 @@ impl Store {
             eviction_bell: Notify::new(),
             tier: None,
             windows: Windows::default(),
+            scope_quota: AtomicU64::new(most_of(config.scope_quota)),
             wanted: AtomicU64::new(0),
             accounts: Accounts::default(),
             savings: Savings::default(),
@@ -285,6 +288,11 @@ impl Store {
         Bytes(self.wanted.swap(0, Ordering::Relaxed))
     }
 
+    /// How much each scope but the trusted one may hold from now on.
+    pub(crate) fn set_scope_quota(&self, quota: Option<Bytes>) {
+        self.scope_quota.store(most_of(quota), Ordering::Relaxed);
+    }
+
     /// Takes `length` from what the caller may still write, by himself and together with all who write his scope.
     pub(crate) fn take_allowance(&self, caller: &Caller, length: u64) -> Result<(), OverQuota> {
         self.take_from_account(caller.writes(), caller.writer, caller.quota, length)
@@ -298,9 +306,10 @@ impl Store {
         quota: Option<Quota>,
         length: u64,
     ) -> Result<(), OverQuota> {
-        if let (Some(limit), Some(space)) = (self.config.scope_quota, space)
-            && space.scope != Scope::Trusted
-            && self.usage(space).bytes.saturating_add(length) > limit.0
+        let limit = self.scope_quota.load(Ordering::Relaxed);
+        if limit < u64::MAX
+            && let Some(space) = space.filter(|space| space.scope != Scope::Trusted)
+            && self.usage(space).bytes.saturating_add(length) > limit
         {
             self.counts.over_quota.one();
             return Err(OverQuota);
@@ -309,6 +318,10 @@ impl Store {
         let taken = self.accounts.take(writer, quota, length, self.clock.now());
         taken.inspect_err(|_| self.counts.over_quota.one())
     }
+}
+
+fn most_of(quota: Option<Bytes>) -> u64 {
+    quota.map_or(u64::MAX, |quota| quota.0)
 }
 
 /// Room set aside for one upload; given back when dropped.

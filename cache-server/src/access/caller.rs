@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hearth_model::{ExecutionId, Scope, Timestamp, WriterId};
+use hearth_model::{Bytes, ExecutionId, Scope, Timestamp, WriterId};
 use hearth_trust::{Claims, Class, TokenId};
 
 use super::book::{Rate, RealmPattern, StoredToken};
@@ -48,6 +48,8 @@ pub(crate) struct Caller {
     pub(crate) quota: Option<Quota>,
     /// How fast he may ask; `None` for no limit.
     pub(crate) rate: Option<Rate>,
+    /// How fast bytes of objects may come and go; `None` for no limit.
+    pub(crate) bytes_per_second: Option<Bytes>,
 }
 
 /// A run of a workflow, to its own jobs.
@@ -75,6 +77,7 @@ impl Caller {
             expires_at: Some(claims.expires_at),
             quota: claims.quota.map(|bytes| Quota { bytes, period: Period::Until(claims.expires_at) }),
             rate: None,
+            bytes_per_second: None,
         }
     }
 
@@ -93,6 +96,7 @@ impl Caller {
             expires_at: token.expires_at,
             quota: token.daily_quota.map(|bytes| Quota { bytes, period: Period::Day }),
             rate: token.rate,
+            bytes_per_second: None,
         }
     }
 

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hearth_model::{Timestamp, WriterId};
-use hearth_trust::{Signer, StaticToken, TokenError, inner_token};
+use hearth_trust::{Claims, Signer, StaticToken, TokenError, inner_token};
 use tracing::{error, info};
 use zeroize::Zeroizing;
 
+use super::allowances::Allowances;
 use super::caller::{Caller, Who};
 use super::files::{AccessError, AccessFiles, Lists, Stamp};
 use super::groups::Groups;
@@ -41,7 +42,8 @@ pub(crate) struct Gate {
     groups: Groups,
     files: AccessFiles,
     lists: RwLock<Current>,
-    /// Counts the changes of the lists.
+    allowances: RwLock<Allowances>,
+    /// Counts the changes of the lists and of what is allowed.
     edition: AtomicU64,
 }
 
@@ -53,12 +55,24 @@ struct Current {
 
 impl Gate {
     /// Blocks. Lists that cannot be read let nobody guess what they said: the node does not open.
-    pub(crate) fn open(root: &Path, signer: Signer, groups: Groups) -> Result<Self, AccessError> {
+    pub(crate) fn open(
+        root: &Path,
+        signer: Signer,
+        groups: Groups,
+        allowances: Allowances,
+    ) -> Result<Self, AccessError> {
         let files = AccessFiles::of(root);
         // The stamp first: what changes between the two is read once more.
         let stamp = files.stamp();
         let lists = Arc::new(files.read()?);
-        Ok(Self { signer, groups, files, lists: RwLock::new(Current { lists, stamp }), edition: AtomicU64::new(0) })
+        let (lists, allowances) = (RwLock::new(Current { lists, stamp }), RwLock::new(allowances));
+        Ok(Self { signer, groups, files, lists, allowances, edition: AtomicU64::new(0) })
+    }
+
+    /// What callers may do from now on.
+    pub(crate) fn allow(&self, allowances: Allowances) {
+        *self.allowances.write().unwrap_or_else(PoisonError::into_inner) = allowances;
+        self.edition.fetch_add(1, Ordering::Release);
     }
 
     /// Looks whether the lists have changed. Those that cannot be read leave the old ones in force. Blocks.
@@ -96,10 +110,6 @@ impl Gate {
 
     fn current(&self) -> Current {
         self.lists.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn groups(&self) -> &Groups {
-        &self.groups
     }
 
     /// What signs the addresses that callers are handed out.
@@ -152,6 +162,11 @@ impl Gate {
         is_kept && lists.revoked.admits(caller)
     }
 
+    /// A job whose claims somebody vouches for.
+    pub(crate) fn admit_claims(&self, claims: Claims, now: Timestamp) -> Result<Caller, Refusal> {
+        self.let_in(Caller::job(claims, &self.groups), now)
+    }
+
     fn job(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
         match self.signer.verify(token, now) {
             Ok(claims) => Ok(Caller::job(claims, &self.groups)),
@@ -167,7 +182,7 @@ impl Gate {
         } else if !self.admits(&caller) {
             Err(Refusal::Revoked)
         } else {
-            Ok(caller)
+            Ok(self.allowances.read().unwrap_or_else(PoisonError::into_inner).apply(caller))
         }
     }
 }
@@ -175,10 +190,11 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use hearth_model::{Bytes, ExecutionId, Millis, Scope};
-    use hearth_trust::{Claims, Class, RuntimeToken, TokenId};
+    use hearth_trust::{Class, RuntimeToken, TokenId};
     use tempfile::TempDir;
 
     use super::*;
+    use crate::access::Allowance;
     use crate::access::book::{Kind, StoredToken};
     use crate::access::revoked::{Objects, Revocation, Revoked};
 
@@ -230,7 +246,7 @@ mod tests {
             };
             let add = |lists: &mut Lists| lists.book.add(kept).map_err(|_| AccessError::Busy { path: "-".into() });
             files.change(add).unwrap();
-            let gate = Gate::open(dir.path(), signer(), Groups::default()).unwrap();
+            let gate = Gate::open(dir.path(), signer(), Groups::default(), Allowances::default()).unwrap();
             Self { dir, files, gate, token }
         }
 
@@ -274,6 +290,21 @@ mod tests {
         assert_eq!(world.gate.admit(&id, NOW), Err(Refusal::Nobody));
         let unknown = TokenId::new(NOW).to_string();
         assert_eq!(world.gate.admit_s3(&unknown, NOW), Err(Refusal::Forged));
+    }
+
+    #[test]
+    fn what_is_allowed_is_changed_for_everybody_at_once() {
+        let world = World::new();
+        let token = signer().sign(&claims());
+        let before = world.gate.edition();
+        let limited = Allowance { quota: Some(Bytes(5)), ..Allowance::default() };
+        world.gate.allow(Allowances { pull_requests: limited, tokens: limited, ..Allowances::default() });
+        assert_ne!(world.gate.edition(), before, "who was let in before shows himself again");
+        let quota = |caller: Caller| caller.quota.map(|quota| quota.bytes);
+        assert_eq!(quota(world.gate.admit(token.expose(), NOW).unwrap()), Some(Bytes(5)));
+        assert_eq!(quota(world.gate.admit_s3(token.expose(), NOW).unwrap().0), Some(Bytes(5)));
+        assert_eq!(quota(world.gate.admit_claims(claims(), NOW).unwrap()), Some(Bytes(5)));
+        assert_eq!(quota(world.gate.admit(&world.token.expose(), NOW).unwrap()), Some(Bytes(5)));
     }
 
     #[test]
@@ -325,7 +356,7 @@ mod tests {
         world.gate.reload();
         assert_eq!(world.gate.admit(signer().sign(&claims).expose(), NOW), Err(Refusal::Revoked));
         assert_eq!(world.gate.reload(), Reloaded::Same);
-        let opened = Gate::open(world.dir.path(), signer(), Groups::default());
+        let opened = Gate::open(world.dir.path(), signer(), Groups::default(), Allowances::default());
         assert!(matches!(opened, Err(AccessError::Revocations { .. })));
     }
 }

@@ -9,6 +9,7 @@
 //! every write and removal ─▶ queue ─▶ audit/writes.jsonl
 //! ```
 
+mod allowances;
 mod audit;
 mod book;
 mod caller;
@@ -24,6 +25,7 @@ mod remembered;
 mod revoked;
 mod rights;
 
+pub use allowances::{Allowance, Allowances};
 pub(crate) use audit::{Act, Audit, Done};
 pub use book::{Book, BookError, InvalidKind, InvalidRealm, Kind, Rate, RealmPattern, StoredToken};
 pub(crate) use caller::{Caller, Run, Who};

@@ -15,7 +15,7 @@ use hearth_daemon::terminal;
 
 use crate::environment::{Environment, LOG};
 use crate::serve::{self, ServeArgs};
-use crate::settings::{self, Settings, SettingsArgs};
+use crate::settings::{Origin, ServerFile, Settings, SettingsArgs, SettingsError};
 use config::ConfigCommand;
 use operate::OperateCommand;
 use token::TokenCommand;
@@ -68,8 +68,10 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => args.values(),
         Command::Config(_) | Command::Token(_) | Command::Operate(_) => Vec::new(),
     };
-    match settings::load(&cli.settings, &flags, &environment) {
-        Ok(settings) => match run(&cli.command, settings, &environment) {
+    let origin = Origin { args: cli.settings, flags, environment };
+    let read = origin.read().map_err(SettingsError::Config);
+    match read.and_then(|read| Ok((origin.check(&read)?, read.value))) {
+        Ok((settings, file)) => match run(&cli.command, settings, file, origin) {
             Ok(code) => code,
             Err(error) => complain(&error, FAILURE),
         },
@@ -77,7 +79,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command, settings: Settings, environment: &Environment) -> anyhow::Result<ExitCode> {
+fn run(command: &Command, settings: Settings, file: ServerFile, origin: Origin) -> anyhow::Result<ExitCode> {
+    let environment = &origin.environment;
     let mut log = settings.log.clone();
     if !matches!(command, Command::Serve(_)) && environment.text(LOG).is_none() && log == LogFile::default() {
         // Commands say what a person needs; the log of a daemon would stand in between.
@@ -89,7 +92,7 @@ fn run(command: &Command, settings: Settings, environment: &Environment) -> anyh
     };
     telemetry::start(&log, &surroundings).context("cannot start logging")?;
     match command {
-        Command::Serve(_) => runtime()?.block_on(serve::run(settings, environment))?,
+        Command::Serve(_) => runtime()?.block_on(serve::run(settings, file, origin))?,
         Command::Token(command) => token::run(command, &settings, &mut io::stdout().lock())?,
         Command::Operate(command) => {
             let report = runtime()?.block_on(operate::run(command, &settings, &mut io::stdout()))?;

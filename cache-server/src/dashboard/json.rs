@@ -73,6 +73,7 @@ fn upstream(status: &UpstreamStatus) -> Value {
     json!({
         "mode": match status.mode {
             UpstreamMode::Online => "online",
+            UpstreamMode::ReadOnly => "read_only",
             UpstreamMode::Offline => "offline",
         },
         "spared": status.spared,

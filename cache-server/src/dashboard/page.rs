@@ -182,7 +182,8 @@ fn behind(upstream: &UpstreamStatus) -> Markup {
     let pair = |what: &str, figure: String| html! { div { dt { (what) } dd { (figure) } } };
     let state = match (upstream.mode, upstream.spared) {
         (UpstreamMode::Offline, _) => "left alone",
-        (UpstreamMode::Online, true) => "spared, because it has failed",
+        (UpstreamMode::Online | UpstreamMode::ReadOnly, true) => "spared, because it has failed",
+        (UpstreamMode::ReadOnly, false) => "asked, and given nothing",
         (UpstreamMode::Online, false) => "asked",
     };
     let content = html! {

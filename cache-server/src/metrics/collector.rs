@@ -175,7 +175,7 @@ impl Page<'_> {
         self.register("cache_upstream_queue_age_seconds", "How long the first of them has waited", age)?;
         let spared = Gauge(u64::from(status.spared));
         self.register("cache_upstream_spared", "1 while it is not asked because it has failed", spared)?;
-        let online = Gauge(u64::from(status.mode == UpstreamMode::Online));
+        let online = Gauge(u64::from(status.mode != UpstreamMode::Offline));
         self.register("cache_upstream_online", "1 while it is to be asked at all", online)
     }
 }

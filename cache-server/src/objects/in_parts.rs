@@ -160,6 +160,9 @@ impl NodeObjects {
     async fn part_upload(&self, key: &ObjectKey, id: &str, length: u64) -> Result<UploadId, Refused> {
         self.may_store(key)?;
         self.upload(key, id).await?;
+        if self.pace_of(length) == Pace::TooFast {
+            return Err(Refused::TooFast);
+        }
         self.store.take_allowance(&self.caller, length).map_err(|OverQuota| Refused::OverQuota)?;
         self.upload_id(key, id)
     }

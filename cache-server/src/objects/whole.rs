@@ -45,6 +45,17 @@ impl NodeObjects {
         pace
     }
 
+    /// Whether so many bytes of an object may come or go for him now.
+    pub(super) fn pace_of(&self, bytes: u64) -> Pace {
+        let Some(per_second) = self.caller.bytes_per_second else { return Pace::Free };
+        let now = self.store.clock.monotonic();
+        let pace = self.watch.rates.take_bytes(self.caller.writer, per_second, bytes, now);
+        if pace == Pace::TooFast {
+            self.store.counts.too_fast.one();
+        }
+        pace
+    }
+
     /// Writes down what the caller has done, when such a book is kept.
     pub(crate) fn note(&self, act: Act, key: &ObjectKey, done: Done) {
         if let Some(audit) = &self.watch.audit {
@@ -74,7 +85,12 @@ impl NodeObjects {
         if self.pace() == Pace::TooFast {
             return self.store.counts.read(Err(Nothing::Absent));
         }
-        let found = find(&self.store, &self.caller, key, part).await;
+        let mut found = find(&self.store, &self.caller, key, part).await;
+        if let Ok(there) = &found
+            && self.pace_of(there.range.end - there.range.start) == Pace::TooFast
+        {
+            found = Err(Nothing::Absent);
+        }
         let Store { savings, clock, .. } = &*self.store;
         match &found {
             Ok(found) => {
@@ -103,7 +119,8 @@ impl NodeObjects {
     /// Stores an object, with what its dialect wants to know again.
     pub(crate) async fn store(&self, key: &ObjectKey, attributes: Box<str>, body: Inflow) -> Taken {
         let length = body.length();
-        let taken = match self.pace() {
+        let pace = if self.pace() == Pace::Free { self.pace_of(length) } else { Pace::TooFast };
+        let taken = match pace {
             Pace::Free => self.keep(key, receive(&self.store, &self.caller, key, attributes, body).await).await,
             Pace::TooFast => refuse(body, Taken::Discarded).await,
         };

@@ -6,6 +6,7 @@
 //!                            signal ─▶ STOPPING ─▶ requests under way end ─▶ node stops
 //! ```
 
+mod changes;
 mod doors;
 mod readiness;
 mod reload;
@@ -38,7 +39,7 @@ use crate::environment::Environment;
 use crate::error::NodeError;
 use crate::metrics::CertificatesCollector;
 use crate::node::Node;
-use crate::settings::Settings;
+use crate::settings::{Origin, ServerFile, Settings};
 use crate::transport::{Certificates, SocketError};
 use doors::{DoorError, Doors};
 use readiness::Server;
@@ -57,6 +58,9 @@ Without a configuration file, flags alone are enough:
 
   hearth-cache-server serve --dir /srv/cache --listen 127.0.0.1:4227 --budget 50GiB
 
+SIGHUP reads the configuration once more: what callers may do (`[access]`) and `upstream.mode` are so from then on, \
+other changes take a restart. Certificates are read anew too.
+
   /healthz   the process lives      /readyz   it can serve, or says why not
   /metrics   OpenMetrics            /         a page for people; all on the admin address")]
 pub(crate) struct ServeArgs {
@@ -73,13 +77,13 @@ pub(crate) struct ServeArgs {
 
 impl ServeArgs {
     /// The flags with the keys that they set.
-    pub(crate) fn values(&self) -> Vec<(&'static str, &'static str, &str)> {
+    pub(crate) fn values(&self) -> Vec<(&'static str, &'static str, String)> {
         let all = [
             ("--listen", "http.listen", &self.listen),
             ("--budget", "store.budget", &self.budget),
             ("--admin", "admin.listen", &self.admin),
         ];
-        all.into_iter().filter_map(|(flag, key, text)| Some((flag, key, text.as_deref()?))).collect()
+        all.into_iter().filter_map(|(flag, key, text)| Some((flag, key, text.clone()?))).collect()
     }
 }
 
@@ -130,14 +134,19 @@ pub(crate) enum ServeError {
 }
 
 /// Runs until it is told to stop.
-pub(crate) async fn run(mut settings: Settings, environment: &Environment) -> Result<(), ServeError> {
+pub(crate) async fn run(mut settings: Settings, file: ServerFile, origin: Origin) -> Result<(), ServeError> {
+    let environment = origin.environment.clone();
     let stop = Stop::default();
     let asked = stop.clone();
-    let hangup = Arc::new(Notify::new());
-    let bell = Arc::clone(&hangup);
-    signals::on_service_signals(move |signal| asked.signal(signal.number), move || bell.notify_one())
-        .map_err(ServeError::Signals)?;
-    let manager = service_manager(environment)?;
+    let hangups: [Arc<Notify>; 2] = Default::default();
+    let bells = hangups.clone();
+    signals::on_service_signals(
+        move |signal| asked.signal(signal.number),
+        move || bells.iter().for_each(|bell| bell.notify_one()),
+    )
+    .map_err(ServeError::Signals)?;
+    let [newer_certificates, newer_configuration] = hangups;
+    let manager = service_manager(&environment)?;
     make_directory(&settings.dir)?;
     let _lock = take_lock(&settings.dir)?;
     let key = key_file::read_or_make(&settings.key_file).map_err(ServeError::Key)?;
@@ -168,8 +177,10 @@ pub(crate) async fn run(mut settings: Settings, environment: &Environment) -> Re
     let socket = settings.socket.map(|socket| socket.path);
     let tasks = Tasks::new(stop.clone());
     if let Some((certificates, period)) = doors.certificates {
-        tasks.spawn("certificates", reload::follow(certificates, period, hangup, stop.clone()));
+        tasks.spawn("certificates", reload::follow(certificates, period, newer_certificates, stop.clone()));
     }
+    let changes = changes::follow(node.clone(), file, origin, newer_configuration, stop.clone());
+    tasks.spawn("configuration", changes);
     for (name, listener) in doors.listeners {
         let (serving, until) = (node.clone(), stop.clone());
         tasks.spawn(name, async move { serving.serve(listener, async move { until.requested().await }).await });

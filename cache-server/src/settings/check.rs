@@ -12,7 +12,7 @@ use hearth_host::users;
 use hearth_model::{Bytes, Millis};
 
 use super::file::{AdminFile, ClientCertificatesWord, DurabilityWord, LimitsFile, ServerFile};
-use super::retention;
+use super::{allowances, retention};
 use crate::access::Groups;
 use crate::config::{Durability, Limits, NodeConfig};
 use crate::environment::Environment;
@@ -139,6 +139,7 @@ fn node(read: &Effective<ServerFile>, dir: &Path) -> Result<NodeConfig, ConfigEr
     let access = &read.value.access;
     let groups = access.groups.iter().map(|group| (group.name.as_str(), group.repositories.as_slice()));
     node.groups = Groups::new(groups).map_err(|error| read.refuse("access.groups", error.to_string()))?;
+    node.allowances = allowances::check(read)?;
     node.scope_quota = access.scope_quota.map(|quota| quota.0);
     let public_url = read.value.http.public_url.as_deref().map(str::parse).transpose();
     node.public_url = public_url.map_err(|error: NotPublic| read.refuse("http.public_url", error.to_string()))?;

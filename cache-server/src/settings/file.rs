@@ -8,6 +8,7 @@ use hearth_model::{Bytes, Millis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::allowances::AllowanceFile;
 use super::retention::{RetentionFile, days};
 use crate::upstream::UpstreamFile;
 
@@ -31,6 +32,14 @@ pub(crate) struct ServerFile {
     pub(crate) limits: LimitsFile,
     pub(crate) admin: AdminFile,
     pub(crate) log: LogFile,
+}
+
+impl ServerFile {
+    /// The same with what of another one can be had without a restart.
+    pub(crate) fn with_changes_of(self, other: &Self) -> Self {
+        let access = AccessFile { groups: self.access.groups, ..other.access.clone() };
+        Self { access, upstream: UpstreamFile { mode: other.upstream.mode, ..self.upstream }, ..self }
+    }
 }
 
 /// The section `[http]`: the port without encryption.
@@ -158,6 +167,18 @@ impl Default for StoreFile {
 pub(crate) struct AccessFile {
     /// How much each branch's and each pull request's scope may hold; more is thrown away. Default: no limit of its own.
     pub(crate) scope_quota: Option<ByteSize>,
+    /// What each job of a default branch may do.
+    pub(crate) trusted: AllowanceFile,
+    /// Each job of another branch.
+    pub(crate) branches: AllowanceFile,
+    /// Each job of a pull request from the same repository.
+    pub(crate) pull_requests: AllowanceFile,
+    /// Each job of a pull request from a fork. Its token says that it may store 2GiB.
+    pub(crate) forks: AllowanceFile,
+    /// Each job of a tag, a release, or an event without a rule.
+    pub(crate) others: AllowanceFile,
+    /// Each static token that was made without a limit of its own.
+    pub(crate) tokens: AllowanceFile,
     /// Repositories that share what their default branches built.
     pub(crate) groups: Vec<GroupFile>,
 }

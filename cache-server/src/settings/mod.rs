@@ -1,6 +1,7 @@
 //! The server's configuration: read from flags, environment, file and defaults in that order of weight. Only checked
 //! values leave this room; of secrets only the names of their files come in.
 
+mod allowances;
 mod check;
 mod file;
 mod retention;
@@ -52,12 +53,23 @@ pub(crate) fn read(
     sources.load()
 }
 
-pub(crate) fn load(
-    args: &SettingsArgs,
-    flags: FlagValues<'_>,
-    environment: &Environment,
-) -> Result<Settings, SettingsError> {
-    check(&read(args, flags, environment)?, environment)
+/// Where this process has its configuration from, to read it once more.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) args: SettingsArgs,
+    pub(crate) flags: Vec<(&'static str, &'static str, String)>,
+    pub(crate) environment: Environment,
+}
+
+impl Origin {
+    pub(crate) fn read(&self) -> Result<Effective<ServerFile>, ConfigError> {
+        let flags: Vec<_> = self.flags.iter().map(|(flag, key, text)| (*flag, *key, text.as_str())).collect();
+        read(&self.args, &flags, &self.environment)
+    }
+
+    pub(crate) fn check(&self, read: &Effective<ServerFile>) -> Result<Settings, SettingsError> {
+        check(read, &self.environment)
+    }
 }
 
 #[cfg(test)]

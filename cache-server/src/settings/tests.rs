@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use hearth_model::Millis;
+use hearth_model::{Bytes, Millis};
 
 use super::*;
+use crate::access::{Allowance, Allowances, Rate};
 use crate::config::{Durability, NodeConfig};
 use crate::eviction::ClassLimit;
 use crate::transport::ClientCertificates;
@@ -46,6 +47,9 @@ fn what_cannot_be_used_is_refused_with_its_place() {
         ("[http]\nlisten = \"off\"", "`http.listen`: nothing is served"),
         ("[store]\nbudget = \"1KiB\"", "`store.budget`: must be at least 1MiB"),
         ("[store]\nmax_object = \"0B\"", "`store.max_object`: must be more than nothing"),
+        ("[access.forks]\nburst = 3", "`access.forks.burst`: says nothing without `requests_per_second`"),
+        ("[access.tokens]\nbytes_per_second = \"0B\"", "`access.tokens.bytes_per_second`: must be more than nothing"),
+        ("[access.trusted]\nrequests_per_second = 0", "requests_per_second"),
         ("[[access.groups]]\nname = \"a/b\"\nrepositories = []", "`access.groups`: `a/b` is not a name for a group"),
         ("[upstream]\ncalls = 2", "x.toml:1:1: `upstream`: names no place"),
         ("[upstream.peer]\nurl = \"c\"\ntoken_file = \"t\"", "x.toml:2:7: `upstream.peer.url`: `c` is not"),
@@ -112,4 +116,31 @@ fn what_is_said_of_retention_and_durability_reaches_the_node() {
     let age = Some(Millis::from_minutes(2 * 24 * 60));
     assert_eq!(node.retention.branches, ClassLimit { percent: 10, unused: None, age });
     assert_eq!((node.retention.objects, node.artifacts.jobs.as_secs()), (7, 7200));
+}
+
+#[test]
+fn what_is_said_of_callers_reaches_the_node() {
+    let text = "[access]\nscope_quota = \"1MiB\"\nforks = { requests_per_second = 7, quota = \"0B\" }\n\
+                tokens = { requests_per_second = 5, burst = 6, bytes_per_second = \"1KiB\" }";
+    let node = checked(text).unwrap().node;
+    let rate = |per_second, burst| Some(Rate { per_second, burst });
+    let forks = Allowance { rate: rate(7, 70), bytes_per_second: None, quota: Some(Bytes(0)) };
+    let tokens = Allowance { rate: rate(5, 6), bytes_per_second: Some(Bytes::kib(1)), quota: None };
+    assert_eq!(node.allowances, Allowances { forks, tokens, ..Allowances::default() });
+    assert_eq!(node.scope_quota, Some(Bytes::mib(1)));
+}
+
+#[test]
+fn changes_that_need_no_restart_are_told_from_those_that_do() {
+    let file = |text: &str| Sources::default().with_text(Path::new("x.toml"), text).unwrap().load::<ServerFile>();
+    let before = file("").unwrap().value;
+    let free = file("[access]\nscope_quota = \"1MiB\"\nforks = { quota = \"0B\" }\n[upstream]\nmode = \"offline\"");
+    let free = free.unwrap().value;
+    assert_eq!(before.clone().with_changes_of(&free), free);
+    for text in
+        ["[store]\nmemory = \"1MiB\"", "[upstream]\ncalls = 3", "[[access.groups]]\nname = \"a\"\nrepositories = []"]
+    {
+        let other = file(text).unwrap().value;
+        assert_ne!(before.clone().with_changes_of(&other), other, "{text}");
+    }
 }

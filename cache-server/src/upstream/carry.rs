@@ -51,7 +51,7 @@ pub(crate) async fn carry(tier: Arc<Tier>, store: Arc<Store>) {
         let room = tier.config.calls.saturating_sub(names.len());
         let is_free =
             |name: ObjectName| !names.contains(&name) && resting.get(&name).is_none_or(|rest| rest.until <= now);
-        let next = if room > 0 && tier.queue().len() > names.len() && tier.may_ask() {
+        let next = if room > 0 && tier.queue().len() > names.len() && tier.may_give() {
             tier.queue().first(room, is_free)
         } else {
             Vec::new()

@@ -40,6 +40,9 @@ pub struct UpstreamConfig {
 pub enum UpstreamMode {
     /// It is, for what is not here, and gets what is stored here.
     Online,
+    /// It is, for what is not here, and gets nothing: what is stored here meanwhile never goes there, and what waited
+    /// before waits on.
+    ReadOnly,
     /// Nothing is asked of it; what has to go up waits.
     Offline,
 }

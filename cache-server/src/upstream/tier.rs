@@ -1,8 +1,7 @@
 //! The tier as its node sees it: what it is believed to be like, what it does not have, what has to go there.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use hearth_model::Bytes;
@@ -48,7 +47,7 @@ pub(crate) struct Tier {
     /// Rung when something has to go up, or may again.
     pub(super) bell: Notify,
     queue: Mutex<Queue>,
-    online: AtomicBool,
+    mode: RwLock<UpstreamMode>,
     born: Instant,
     breaker: Mutex<Breaker>,
     absent: Mutex<Absent>,
@@ -113,7 +112,7 @@ impl Tier {
             counts,
             bell: Notify::new(),
             queue: Mutex::new(queue),
-            online: AtomicBool::new(config.mode == UpstreamMode::Online),
+            mode: RwLock::new(config.mode),
             born: Instant::now(),
             breaker: Mutex::new(Breaker::new(rules)),
             absent: Mutex::new(Absent::new(config.absent, MOST_ABSENT)),
@@ -143,17 +142,20 @@ impl Tier {
     }
 
     pub(crate) fn mode(&self) -> UpstreamMode {
-        if self.online.load(Ordering::Relaxed) { UpstreamMode::Online } else { UpstreamMode::Offline }
+        *self.mode.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set_mode(&self, mode: UpstreamMode) {
-        self.online.store(mode == UpstreamMode::Online, Ordering::Relaxed);
+        *self.mode.write().unwrap_or_else(PoisonError::into_inner) = mode;
         self.bell.notify_one();
     }
 
     /// Written down before the object is: a name that is not stored after all is one that is not found later. Nobody
     /// looks for it before the promise is dropped. Blocks.
     pub(crate) fn will_go_up(self: Arc<Self>, name: ObjectName, size: Bytes) -> Option<WillGoUp> {
+        if self.mode() == UpstreamMode::ReadOnly {
+            return None;
+        }
         if size > self.config.max_object {
             self.counts.too_large.one();
             return None;
@@ -179,12 +181,17 @@ impl Tier {
 
     /// Whether a request of ours may go there. One that was found silent is tried by [`Tier::try_again`] and by no client.
     pub(super) fn may_ask(&self) -> bool {
+        self.mode() != UpstreamMode::Offline && self.breaker().is_closed()
+    }
+
+    /// Whether something may go up.
+    pub(super) fn may_give(&self) -> bool {
         self.mode() == UpstreamMode::Online && self.breaker().is_closed()
     }
 
     /// Once the pause after a failure is over, asks for something that is not there: any answer will do.
     pub(super) async fn try_again(&self) {
-        let is_due = self.mode() == UpstreamMode::Online
+        let is_due = self.mode() != UpstreamMode::Offline
             && !self.breaker().is_closed()
             && self.breaker().ask(self.born.elapsed()) == Verdict::Ask;
         if !is_due {

@@ -3,7 +3,7 @@
 use hearth_model::{ExecutionId, Scope, Timestamp};
 
 use crate::http;
-use crate::world::{Server, World, until};
+use crate::world::{Server, UNTROUBLED, World, key, until};
 
 const KEY: &str = "/objects/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -116,4 +116,31 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
         assert!(!output.status.success() && said.contains(why), "{args:?}: {said}");
     }
     assert_eq!(world.printed(&["token", "list", "--json"]), before);
+}
+
+#[test]
+fn what_callers_may_do_is_changed_without_a_restart() {
+    let world = World::new();
+    let server = world.serve();
+    let token = server.trusted();
+    assert_eq!(server.ask("PUT", &key(1), &token, &[7; 1000]).status, 201);
+    let get = || server.ask("GET", &key(1), &token, b"").status;
+    let tell = |more: &str| {
+        world.configure(&format!("{UNTROUBLED}{more}"));
+        server.signal("HUP");
+    };
+    assert_eq!(get(), 200);
+    // The test's token is of no class.
+    tell("[access.others]\nbytes_per_second = \"1B\"\n");
+    until("the bytes are counted", || get() == 404);
+    tell("[access.others]\nbytes_per_second = \"none\"\n");
+    until("the mistake is said", || world.log().contains("the new configuration is wrong"));
+    assert_eq!(get(), 404, "a wrong one changes nothing");
+    tell("[access.others]\nquota = \"100B\"\n");
+    until("only what is stored is limited", || get() == 200);
+    assert_eq!(server.ask("PUT", &key(2), &token, &[7; 1000]).status, 201);
+    assert_eq!(server.ask("GET", &key(2), &token, b"").status, 404, "it was thrown away");
+    assert!(!world.log().contains("take a restart"));
+    tell("[socket]\nmode = \"0600\"\n");
+    until("what it cannot do is said", || world.log().contains("take a restart"));
 }

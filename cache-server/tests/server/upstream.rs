@@ -75,6 +75,35 @@ fn one_that_is_offline_is_not_asked_and_what_has_to_go_up_waits() {
 }
 
 #[test]
+fn a_server_that_runs_is_told_whether_to_ask() {
+    let far_world = World::new();
+    let far = far_world.serve();
+    let token = far.trusted();
+    for n in [1, 2, 3] {
+        far.ask("PUT", &key(n), &token, b"theirs");
+    }
+    let near_world = behind(&far_world, &far, "offline");
+    let near = near_world.serve();
+    let text = std::fs::read_to_string(near_world.path("server.toml")).unwrap();
+    let state = |mode: &str| {
+        near_world.configure(&text.replace("\"offline\"", &format!("{mode:?}")));
+        near.signal("HUP");
+        let stats = || near_world.printed(&["stats", "--json"]);
+        until("the mode is another", || stats().contains(&format!("\"mode\": {mode:?}")));
+    };
+    assert_eq!(near.ask("GET", &key(1), &token, b"").status, 404);
+    state("read_only");
+    until("what is there is found", || near.ask("GET", &key(2), &token, b"").status == 200);
+    assert_eq!(near.ask("PUT", &key(7), &token, b"ours").status, 201);
+    state("online");
+    assert_eq!(near.ask("PUT", &key(8), &token, b"ours").status, 201);
+    until("it has gone up", || far.ask("GET", &key(8), &token, b"").body == b"ours");
+    assert_eq!(far.ask("GET", &key(7), &token, b"").status, 404, "what came meanwhile does not go there");
+    state("offline");
+    assert_eq!(near.ask("GET", &key(3), &token, b"").status, 404);
+}
+
+#[test]
 fn a_secret_that_cannot_be_read_or_that_everybody_can_is_refused_before_anything_is_asked() {
     let far_world = World::new();
     let far = far_world.serve();
