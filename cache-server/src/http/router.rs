@@ -2,7 +2,7 @@
 //! path) tells them apart, so an operator gives every client the same address.
 
 use hyper::Request;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 
 use crate::keys::Reserved;
 
@@ -30,11 +30,15 @@ impl Dialect {
     }
 }
 
+/// How the signatures of S3 begin. Those of version 2, which we do not take, are known so that their clients hear why.
+const SIGNED_HEADS: [&[u8]; 2] = [b"AWS4-HMAC-SHA256", b"AWS "];
+const SIGNED_QUERIES: [&str; 2] = ["X-Amz-Signature=", "AWSAccessKeyId="];
+
 pub(crate) fn dialect<B>(request: &Request<B>) -> Dialect {
-    let signed_head =
-        request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"));
-    let signed_query =
-        request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("X-Amz-Signature=")));
+    let begins = |value: &HeaderValue| SIGNED_HEADS.iter().any(|head| value.as_bytes().starts_with(head));
+    let signed_head = request.headers().get(AUTHORIZATION).is_some_and(begins);
+    let mut pairs = request.uri().query().into_iter().flat_map(|query| query.split('&'));
+    let signed_query = pairs.any(|pair| SIGNED_QUERIES.iter().any(|part| pair.starts_with(part)));
     if signed_head || signed_query {
         return Dialect::S3;
     }
@@ -65,6 +69,8 @@ mod tests {
         check("/bucket/key", None, Dialect::Plain);
         check("/bucket/key", Some("AWS4-HMAC-SHA256 Credential=x"), Dialect::S3);
         check("/bucket/key?x-id=GetObject&X-Amz-Signature=12", None, Dialect::S3);
+        check("/bucket/key", Some("AWS id:signature"), Dialect::S3);
+        check("/bucket/key?AWSAccessKeyId=id&Signature=12&Expires=1", None, Dialect::S3);
         check("/bucket/key?list-type=2", None, Dialect::Plain);
         check("/twirp/github.actions.results.api.v1.CacheService/CreateCacheEntry", Some("Bearer x"), Dialect::Github);
         check("/.gha/0190?sig=1", None, Dialect::Github);

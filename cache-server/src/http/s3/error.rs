@@ -39,6 +39,8 @@ pub(crate) enum Code {
     NoSuchUpload,
     NotImplemented,
     ObjectExists,
+    /// One of version 2, which some clients still make for addresses unless they are told otherwise.
+    OldSignature,
     PreconditionFailed,
     RequestTimeTooSkewed,
     SignatureDoesNotMatch,
@@ -118,6 +120,11 @@ impl Code {
                 "PreconditionFailed",
                 S::PRECONDITION_FAILED,
                 "an object with other bytes has this key; objects do not change, remove it first",
+            ),
+            Self::OldSignature => (
+                "InvalidRequest",
+                S::BAD_REQUEST,
+                "signatures of version 2 are not taken here: have the client sign with version 4, AWS4-HMAC-SHA256",
             ),
             Self::PreconditionFailed => {
                 ("PreconditionFailed", S::PRECONDITION_FAILED, "a condition of the request does not hold")

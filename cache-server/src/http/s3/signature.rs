@@ -74,6 +74,9 @@ impl std::fmt::Debug for Seal {
 pub(crate) fn claim(request: Signable<'_>, now: Timestamp) -> Result<Claim<'_>, Code> {
     let in_query = request.query.has("X-Amz-Signature") || request.query.has("X-Amz-Algorithm");
     let mut heads = request.headers.get_all(AUTHORIZATION).iter();
+    if request.query.has("AWSAccessKeyId") {
+        return Err(Code::OldSignature);
+    }
     match (heads.next(), heads.next(), in_query) {
         (Some(head), None, false) => in_head(request, head.to_str().map_err(|_| Code::AuthorizationMalformed)?, now),
         (None, None, true) => presigned(request, now),
@@ -84,6 +87,9 @@ pub(crate) fn claim(request: Signable<'_>, now: Timestamp) -> Result<Claim<'_>, 
 
 fn in_head<'a>(request: Signable<'a>, head: &'a str, now: Timestamp) -> Result<Claim<'a>, Code> {
     const MALFORMED: Code = Code::AuthorizationMalformed;
+    if head.starts_with("AWS ") {
+        return Err(Code::OldSignature);
+    }
     let parts = head.strip_prefix(ALGORITHM).and_then(|rest| rest.strip_prefix(' ')).ok_or(MALFORMED)?;
     let (mut credential, mut signed, mut signature) = (None, None, None);
     for part in parts.split(',') {

@@ -198,6 +198,14 @@ fn claims_that_are_none_are_told_so() {
     check(&presigned().header("authorization", good), Err(Code::InvalidArgument));
 }
 
+#[test]
+fn whoever_signs_with_version_2_is_told() {
+    let old = Err(Code::OldSignature);
+    check(&Example::new(Method::GET, "/", &[("authorization", "AWS AKIA:c2ln")]), old);
+    let query = "AWSAccessKeyId=AKIA&Signature=c2ln&Expires=1795417192".to_owned();
+    check(&Example { query, ..Example::new(Method::GET, "/", &[]) }, old);
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_parser_fail(head in "(AWS4-HMAC-SHA256 )?[ -~]{0,80}", query in "(X-Amz-Signature=)?[ -~]{0,80}") {
