@@ -11,6 +11,12 @@ pub(crate) fn bare() -> Vec<(&'static str, OsString)> {
     ["PATH", "LANG"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))).collect()
 }
 
+/// Where a program is that is not a part of every machine.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|candidate| candidate.is_file())
+}
+
 /// The Python to test with, when it has the module: `HEARTH_TEST_PYTHON`, or the one on the path.
 pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
     let python = std::env::var_os("HEARTH_TEST_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);

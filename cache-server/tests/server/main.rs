@@ -8,6 +8,7 @@ mod process;
 mod world;
 
 mod addresses;
+mod aws;
 mod commands;
 mod crashes;
 mod crowd;
