@@ -13,6 +13,7 @@ pub mod github;
 pub mod http;
 pub mod job;
 pub mod repository;
+pub mod sccache_client;
 pub mod served;
 pub mod skip;
 pub mod wait;

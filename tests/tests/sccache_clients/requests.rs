@@ -9,7 +9,7 @@ use hearth_tests::repository::Repository;
 use hearth_tests::workspace::{Weight, libraries};
 use hearth_tests::world::World;
 
-use super::client::{Client, Counts, Dialect};
+use hearth_tests::sccache_client::{Client, Counts, Dialect};
 
 /// Libraries of the workspace; the program on top of them is linked, which no cache serves.
 const LIBRARIES: usize = 4;

@@ -3,18 +3,18 @@
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use hearth_tests::cache_server::Token;
-use hearth_tests::environment::{Environment, SCCACHE};
-use hearth_tests::job::Call;
-use hearth_tests::repository::Repository;
-use hearth_tests::skip::skipped;
-use hearth_tests::wait::until;
-use hearth_tests::world::World;
+use crate::cache_server::Token;
+use crate::environment::{Environment, SCCACHE};
+use crate::job::Call;
+use crate::repository::Repository;
+use crate::skip::skipped;
+use crate::wait::until;
+use crate::world::World;
 use serde_json::Value;
 
 /// How it speaks to a cache server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
+pub enum Dialect {
     WebDav,
     S3,
     /// GitHub's cache service.
@@ -22,34 +22,34 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    pub(crate) const ALL: [Self; 3] = [Self::WebDav, Self::S3, Self::Gha];
+    pub const ALL: [Self; 3] = [Self::WebDav, Self::S3, Self::Gha];
 }
 
 /// What an sccache says of its own work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) hits: u64,
-    pub(crate) misses: u64,
+pub struct Counts {
+    pub hits: u64,
+    pub misses: u64,
     /// Answers that it could not use, reads that ran out of time, and stores that failed.
-    pub(crate) troubles: u64,
+    pub troubles: u64,
 }
 
 #[derive(Debug)]
-pub(crate) struct Client {
-    pub(crate) name: &'static str,
+pub struct Client {
+    pub name: &'static str,
     program: PathBuf,
 }
 
 impl Client {
     /// The one in Hearth, called by its name.
-    pub(crate) fn bundled(world: &World) -> Self {
+    pub fn bundled(world: &World) -> Self {
         let program = world.path("sccache");
         symlink(world.program(), &program).expect("a link can be made");
         Self { name: "bundled", program }
     }
 
     /// The one that people install; `None`, and that is said, where there is none.
-    pub(crate) fn installed() -> Option<Self> {
+    pub fn installed() -> Option<Self> {
         let program = Environment::of_this_process().sccache();
         if program.is_none() {
             skipped(&format!("there is no sccache on the path, and {SCCACHE} names none"));
@@ -58,7 +58,7 @@ impl Client {
     }
 
     /// A daemon that stores at this place. It ends with what is returned.
-    pub(crate) fn start<'a>(&'a self, world: &'a World, dialect: Dialect, url: &str, token: &Token) -> Started<'a> {
+    pub fn start<'a>(&'a self, world: &'a World, dialect: Dialect, url: &str, token: &Token) -> Started<'a> {
         let started = Started { client: self, world };
         let start = started.sccache().arg("--start-server");
         let start = match dialect {
@@ -87,7 +87,7 @@ impl Client {
 
 /// A client whose daemon runs.
 #[derive(Debug)]
-pub(crate) struct Started<'a> {
+pub struct Started<'a> {
     client: &'a Client,
     world: &'a World,
 }
@@ -103,7 +103,7 @@ impl Started<'_> {
     }
 
     /// A build with no target directory; done when everything that it made is stored.
-    pub(crate) fn build_anew(&self, repository: &Repository) -> Counts {
+    pub fn build_anew(&self, repository: &Repository) -> Counts {
         let target = repository.path().join("target");
         if target.exists() {
             std::fs::remove_dir_all(target).expect("a directory can be removed");
