@@ -90,6 +90,11 @@ impl CacheServer {
         self.http
     }
 
+    /// Where its page and its metrics are.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// A metric's value; the name with its labels, as it stands on the page.
     #[track_caller]
     pub fn metric(&self, series: &str) -> u64 {

@@ -22,7 +22,18 @@ pub(crate) struct Sums {
     pub(crate) saved: Millis,
 }
 
-/// What there was in one minute that is over.
+impl Sums {
+    fn since(self, last: Self, end: Timestamp) -> Minute {
+        Minute {
+            end,
+            hits: self.hits.saturating_sub(last.hits),
+            misses: self.misses.saturating_sub(last.misses),
+            saved: Millis(self.saved.0.saturating_sub(last.saved.0)),
+        }
+    }
+}
+
+/// What there was in one minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Minute {
     pub end: Timestamp,
@@ -47,22 +58,18 @@ impl Minutes {
     /// A minute is over, and this is what there was up to now.
     pub(crate) fn note(&self, end: Timestamp, sums: Sums) {
         let mut kept = self.lock();
-        let last = std::mem::replace(&mut kept.last, sums);
-        let minute = Minute {
-            end,
-            hits: sums.hits.saturating_sub(last.hits),
-            misses: sums.misses.saturating_sub(last.misses),
-            saved: Millis(sums.saved.0.saturating_sub(last.saved.0)),
-        };
+        let minute = sums.since(kept.last, end);
+        kept.last = sums;
         if kept.ring.len() == REMEMBERED {
             kept.ring.pop_front();
         }
         kept.ring.push_back(minute);
     }
 
-    /// The oldest first.
-    pub(crate) fn all(&self) -> Vec<Minute> {
-        self.lock().ring.iter().copied().collect()
+    /// The oldest first; the last one is under way, and this is what there was up to now.
+    pub(crate) fn all(&self, now: Timestamp, sums: Sums) -> Vec<Minute> {
+        let kept = self.lock();
+        kept.ring.iter().copied().chain([sums.since(kept.last, now)]).collect()
     }
 
     /// What is behind the lock is sound after every statement, so a poisoned one is as good as a whole one.
@@ -94,10 +101,12 @@ mod tests {
         for n in 1..=400 {
             minutes.note(start + Millis::from_minutes(n), Sums { hits: n * n, misses: n, saved: Millis(n) });
         }
-        let all = minutes.all();
-        assert_eq!(all.len(), REMEMBERED);
+        let now = start + Millis::from_minutes(400) + Millis(1000);
+        let all = minutes.all(now, Sums { hits: 160_002, misses: 403, saved: Millis(400) });
+        assert_eq!(all.len(), REMEMBERED + 1);
         assert_eq!(all[0].end, start + Millis::from_minutes(41));
         let last = Minute { end: start + Millis::from_minutes(400), hits: 799, misses: 1, saved: Millis(1) };
-        assert_eq!(all.last(), Some(&last));
+        assert_eq!(all[REMEMBERED - 1], last);
+        assert_eq!(all[REMEMBERED], Minute { end: now, hits: 2, misses: 3, saved: Millis(0) });
     }
 }

@@ -87,7 +87,8 @@ impl Node {
 
     /// How the last hours were, the oldest minute first.
     pub fn minutes(&self) -> Vec<Minute> {
-        self.inner.store.minutes.all()
+        let store = &self.inner.store;
+        store.minutes.all(store.clock.now(), store.sums())
     }
 
     /// The slowest requests of the last hour, the slowest first.

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "everything in here is a test, the functions that prepare them too")]
 
 mod browser;
+mod cache_server;
 mod picture;
 
 use std::fs;
