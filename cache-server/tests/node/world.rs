@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_cache_server::{IndexState, Node, NodeConfig, NodeStatus, UpstreamStatus};
+use hearth_cache_server::{IndexState, Node, NodeConfig, NodeError, NodeStatus, UpstreamStatus};
 use hearth_host::clock::SystemClock;
 use hearth_model::{Bytes, Clock, ExecutionId, ManualClock, Millis, Scope, Timestamp};
 use hearth_trust::{Claims, Class, Signer, Token};
@@ -180,7 +180,7 @@ impl World {
         let mut config = config(root);
         change(&mut config);
         let clock = Arc::new(clock);
-        let node = Node::open(config, signer, Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
+        let node = opened(&config, &signer, Arc::clone(&clock) as Arc<dyn Clock>).await;
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -303,6 +303,20 @@ impl World {
 
     pub(crate) fn unfinished(&self) -> Vec<PathBuf> {
         files_in(&self.root.join("uploads"))
+    }
+}
+
+/// Opens a directory that nobody has. A program that another test starts in this process has a copy of every descriptor
+/// until it runs, that of the lock of a node that has just stopped too.
+async fn opened(config: &NodeConfig, signer: &Signer, clock: Arc<dyn Clock>) -> Node {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        match Node::open(config.clone(), signer.clone(), Arc::clone(&clock)).await {
+            Err(NodeError::InUse { .. }) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            opened => return opened.unwrap(),
+        }
     }
 }
 
