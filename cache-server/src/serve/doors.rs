@@ -12,7 +12,7 @@ use tracing::warn;
 
 use crate::config::Limits;
 use crate::settings::Settings;
-use crate::transport::{Certificates, Listener, SocketError, TlsError, listen_on_socket};
+use crate::transport::{Certificates, Listener, SocketError, TlsError, listen, listen_on_socket};
 
 /// Descriptors that connections leave to the store, its peers, the admin pages and the log.
 const RESERVED: u64 = 256;
@@ -32,7 +32,7 @@ pub(crate) enum DoorError {
     Tls {
         address: SocketAddr,
         #[source]
-        cause: TlsError,
+        cause: Box<TlsError>,
     },
     #[error(transparent)]
     Socket(SocketError),
@@ -50,17 +50,17 @@ pub(super) struct Doors {
 }
 
 impl Doors {
-    pub(super) async fn open(settings: &Settings) -> Result<Self, DoorError> {
+    pub(super) fn open(settings: &Settings) -> Result<Self, DoorError> {
         let mut doors = Self::default();
         if let Some(address) = settings.http {
-            let (listener, address) = listen(address).await?;
+            let (listener, address) = open(address)?;
             doors.http = Some(address);
             doors.listeners.push(("http", Listener::Plain(listener)));
         }
         if let Some(tls) = &settings.tls {
-            let failed = |cause| DoorError::Tls { address: tls.listen, cause };
+            let failed = |cause| DoorError::Tls { address: tls.listen, cause: Box::new(cause) };
             let certificates = Arc::new(Certificates::load(tls.files.clone()).map_err(failed)?);
-            let (listener, address) = listen(tls.listen).await?;
+            let (listener, address) = open(tls.listen)?;
             doors.tls = Some(address);
             doors.listeners.push(("tls", Listener::Tls(listener, Arc::clone(&certificates))));
             doors.certificates = Some((certificates, tls.reload));
@@ -74,9 +74,9 @@ impl Doors {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), DoorError> {
+fn open(address: SocketAddr) -> Result<(TcpListener, SocketAddr), DoorError> {
     let failed = |cause| DoorError::Listen { address, cause };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = listen(address).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }

@@ -160,7 +160,7 @@ pub(crate) async fn run(mut settings: Settings, file: ServerFile, origin: Origin
     let patience = settings.node.limits.stop + BESIDE_THE_NODE;
     let node = Node::open(settings.node.clone(), signer, Arc::clone(&clock)).await.map_err(ServeError::Node)?;
 
-    let doors = Doors::open(&settings).await.map_err(|error| ServeError::Door(Box::new(error)))?;
+    let doors = Doors::open(&settings).map_err(|error| ServeError::Door(Box::new(error)))?;
     let certificates = doors.certificates.as_ref().map(|(certificates, _)| Arc::clone(certificates));
     let numbers = numbers(&node, certificates.clone());
     let server = Server { dir: settings.dir.clone(), node: node.clone(), certificates, clock };

@@ -2,13 +2,26 @@
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::stream::Stream;
 use super::tls::Certificates;
+
+/// Connections that may wait to be accepted; the system has a bound of its own below this. With the usual 128, a crowd's
+/// first packets are dropped, and whoever has sent one tries again after a second, after three, and after seven.
+const BACKLOG: u32 = 65_535;
+
+/// Listens at an address, with room for a crowd.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // So that a server can be started again while connections of the last one end.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// One place where clients connect.
 #[derive(Debug)]

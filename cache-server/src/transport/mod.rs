@@ -9,7 +9,7 @@ mod tls;
 mod way;
 
 pub use listener::Listener;
-pub(crate) use listener::{Arrival, Peer};
+pub(crate) use listener::{Arrival, Peer, listen};
 pub(crate) use opening::{Protocol, open};
 pub(crate) use socket::{SocketError, listen_on_socket};
 pub use tls::{Certificates, ClientCertificates, TlsError, TlsFiles};

@@ -1,10 +1,12 @@
 //! Connections by the ten thousand that ask for nothing. The server holds as many as it is allowed to from each address,
 //! turns away the rest at once, and serves whoever asks for something as it did before.
 
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
@@ -122,6 +124,86 @@ fn comes(crowd: &Crowd) {
 #[expect(clippy::print_stdout, reason = "the figures are what a large crowd is for")]
 fn say(line: &str) {
     println!("{line}");
+}
+
+/// How long each of so many took from its first packet until it was told that there is no place, some at a time; and how
+/// long a client that had come before took for a read, before and meanwhile.
+fn turned_away(attempts: usize, at_a_time: usize) -> (Vec<Duration>, Duration, Duration) {
+    const PLACES: usize = 8;
+    let world = World::new();
+    world.configure(&format!(
+        "[limits]\nread = \"1m\"\nwrite = \"1m\"\nconnections_per_peer = {PLACES}\n[store]\nfree_reserve = \"0B\"\n"
+    ));
+    let server = world.serve();
+    let token = server.trusted();
+    assert_eq!(server.ask("PUT", &key(1), &token, &vec![7; 64 * 1024]).status, 201);
+    let mut early = server.connect();
+    let request = format!("GET {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", key(1), token.expose());
+    // As long as the first answer is.
+    let closing = server.ask("GET", &key(1), &token, b"");
+    let mut answer = vec![0; closing.head.replace("connection: close\r\n", "").len() + 4 + closing.body.len()];
+    let mut reads = |count: usize| {
+        let took = (0..count).map(|_| {
+            let began = Instant::now();
+            early.write_all(request.as_bytes()).unwrap();
+            early.read_exact(&mut answer).unwrap();
+            assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(&[7; 1024]));
+            began.elapsed()
+        });
+        let mut took: Vec<_> = took.collect();
+        took.sort_unstable();
+        took[count / 2]
+    };
+    let before = reads(ASKED);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let to: SocketAddr = server.http().parse().unwrap();
+    let held: Vec<_> = (1..PLACES).map(|_| server.connect()).collect();
+    let crowd = runtime.spawn(async move {
+        let (mut took, mut under_way) = (Vec::new(), JoinSet::new());
+        for _ in 0..attempts {
+            if under_way.len() == at_a_time {
+                took.extend(under_way.join_next().await.unwrap());
+            }
+            under_way.spawn(async move {
+                let began = Instant::now();
+                let mut stream = TcpStream::connect(to).await.unwrap();
+                // Closed, by whatever word.
+                assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+                began.elapsed()
+            });
+        }
+        took.extend(under_way.join_all().await);
+        took
+    });
+    let meanwhile = reads(ASKED);
+    let mut took = runtime.block_on(crowd).unwrap();
+    took.sort_unstable();
+    drop(held);
+    (took, before, meanwhile)
+}
+
+fn are_turned_away(attempts: usize, at_a_time: usize) {
+    let (took, before, meanwhile) = turned_away(attempts, at_a_time);
+    let longest = *took.last().unwrap();
+    say(&format!(
+        "{attempts} attempts, {at_a_time} at a time: p50 {:?}, longest {longest:?}; a read took {before:?} before and \
+         {meanwhile:?} meanwhile",
+        took[attempts / 2]
+    ));
+    // Whose first packet is dropped sends it again after a second.
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
+    assert!(meanwhile < before * 20 + Duration::from_millis(50), "{before:?}, then {meanwhile:?}");
+}
+
+#[test]
+fn who_is_one_too_many_is_told_so_at_once() {
+    are_turned_away(3000, 600);
+}
+
+#[test]
+#[ignore = "the same with more of them"]
+fn twenty_thousand_who_are_too_many_are_told_so_at_once() {
+    are_turned_away(20_000, 900);
 }
 
 #[test]
