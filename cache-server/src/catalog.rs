@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use hearth_model::{Scope, Timestamp, WriterId};
 
-use crate::index::{Added, Divergence, Fact, Read, Usage};
+use crate::index::{Added, Fact, Read, Usage};
 use crate::keys::{Address, ObjectKey, ObjectName, Space};
 use crate::store::Store;
 
@@ -86,12 +86,6 @@ impl Store {
         Some((entry.place().layout.length, entry.stored(), entry.used()))
     }
 
-    /// Of the reserved keys of a space that begin with `prefix`, the one that was stored last. From memory.
-    pub(crate) fn newest(&self, space: &Space, prefix: &str) -> Option<(ObjectKey, ObjectName)> {
-        let all = self.book.index.reserved_keys(space, prefix, None, usize::MAX);
-        all.into_iter().max_by_key(|(_, name)| self.book.index.get(*name).map(|entry| entry.stored()))
-    }
-
     /// Reserved keys of a space that begin with `prefix`, in order, from behind `after`. From memory.
     pub(crate) fn reserved_keys(
         &self,
@@ -110,13 +104,6 @@ impl Store {
             self.appender.tell(vec![Fact::Pinned { name, pinned }]);
         }
         there
-    }
-
-    /// Writes down how long an object took to make. Blocks.
-    pub(crate) fn set_cost(&self, name: ObjectName, cost_ms: u32) {
-        if self.book.index.set_cost(name, cost_ms) {
-            self.appender.tell(vec![Fact::Cost { name, cost_ms }]);
-        }
     }
 
     /// Visits the objects that the filter takes, in no order, as they are while it reads. Blocks.
@@ -178,16 +165,6 @@ impl Store {
         })?;
         clear(&mut names);
         Ok(removed)
-    }
-
-    /// Visits what was kept out because other bytes were there. Blocks.
-    pub(crate) fn divergences(&self, mut visit: impl FnMut(Divergence)) -> io::Result<()> {
-        self.book.logs.read_all(|fact| {
-            if let Fact::Diverged(divergence) = fact {
-                visit(divergence);
-            }
-        })?;
-        Ok(())
     }
 }
 

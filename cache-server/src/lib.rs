@@ -8,7 +8,6 @@ mod access;
 mod appender;
 mod book;
 mod breaker;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the dialects and pages that come next"))]
 mod catalog;
 mod config;
 mod counts;

@@ -145,6 +145,7 @@ impl Node {
         housekeeping.spawn(look_after(Arc::clone(&store)));
         housekeeping.spawn(keep_synced(Arc::clone(&store)));
         housekeeping.spawn(keep_house(Arc::clone(&store)));
+        housekeeping.spawn(gha::remove_expired(Arc::clone(&store)));
         housekeeping.spawn(keep_minutes(Arc::clone(&store)));
         housekeeping.spawn(follow(Arc::clone(&gate), Arc::clone(&store)));
         let audit = (store.config.ownership == Ownership::Alone).then(|| {

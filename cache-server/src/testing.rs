@@ -76,6 +76,16 @@ impl Shed {
         let writer = WriterId::from_bytes([writer; 16]);
         let offer =
             Offer { address: address.clone(), length, writer, attributes: "{}".into(), cost_ms: 3, stored_at: None };
+        self.offer(offer, data).await
+    }
+
+    pub(crate) async fn put_with(&self, address: &Address, attributes: &str, data: &[u8]) -> Result<Filed, Failure> {
+        let (address, length, writer) = (address.clone(), Some(data.len() as u64), WriterId::from_bytes([1; 16]));
+        let offer = Offer { address, length, writer, attributes: attributes.into(), cost_ms: 0, stored_at: None };
+        self.offer(offer, data).await
+    }
+
+    async fn offer(&self, offer: Offer, data: &[u8]) -> Result<Filed, Failure> {
         let mut upload = Upload::begin(&self.store, offer).await?;
         for piece in data.chunks(100_000) {
             upload.write(Data::copy_from_slice(piece)).await?;

@@ -150,6 +150,9 @@ stays; a second call goes on where the first one was broken off.")]
         /// The file that holds the token, readable by its owner only
         #[arg(long, value_name = "FILE")]
         token_file: PathBuf,
+        /// Certificates to trust beside the system's, in PEM form; whoever has the store reads it
+        #[arg(long, value_name = "FILE")]
+        ca_file: Option<PathBuf>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -192,10 +195,13 @@ fn question(command: &OperateCommand) -> Result<(Ask, Style), OperateError> {
         OperateCommand::Unpin { which, json } => (Ask::Unpin { which: some(which)? }, json),
         OperateCommand::Export { which, json, .. } => (Ask::Export { which: which.clone() }, json),
         OperateCommand::Import { json, .. } => (Ask::Import, json),
-        OperateCommand::WarmFrom { url, token_file, json } => {
+        OperateCommand::WarmFrom { url, token_file, ca_file, json } => {
             let token = SecretFile::new(token_file).read(exposure);
             let token = token.map_err(|cause| OperateError::Token { path: token_file.clone(), cause })?;
-            (Ask::Warm { endpoint: url.clone(), token: token.expose().to_owned() }, json)
+            // The server's directory is another than ours.
+            let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let ca = ca_file.as_ref().map(absolute);
+            (Ask::Warm { endpoint: url.clone(), token: token.expose().to_owned(), ca }, json)
         }
     };
     Ok((ask, if *json { Style::Json } else { Style::Person }))

@@ -101,10 +101,10 @@ impl Desk {
             Ask::Stats => work::stats(&self.node, self.since.elapsed(), stream).await,
             Ask::List { which, limit } => work::list(&self.node, &which, limit, stream).await,
             Ask::Verify => work::verify(&self.node, stream).await,
-            Ask::Collect { to } => work::collect(&self.node, to).await,
+            Ask::Collect { to } => work::collect(&self.node, to, stream).await,
             Ask::Pin { which } => work::set_pinned(&self.node, which, true).await,
             Ask::Unpin { which } => work::set_pinned(&self.node, which, false).await,
-            Ask::Warm { endpoint, token } => work::warm_from(&self.node, endpoint, token, stream).await,
+            Ask::Warm { endpoint, token, ca } => work::warm_from(&self.node, endpoint, token, ca, stream).await,
             Ask::Export { which } => archive::export(&self.node, &which, stream).await,
             Ask::Import => archive::import(&self.node, stream).await,
         };

@@ -4,6 +4,7 @@
 //! length would be, and words again behind it.
 
 use std::io;
+use std::path::PathBuf;
 
 use hearth_daemon::frames;
 use hearth_model::{Bytes, Millis, Scope, WriterId};
@@ -47,6 +48,8 @@ pub(crate) enum Ask {
     Warm {
         endpoint: String,
         token: String,
+        /// Certificates to trust beside the system's.
+        ca: Option<PathBuf>,
     },
     Export {
         which: Which,

@@ -3,18 +3,20 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_model::{Bytes, Millis, Timestamp};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::protocol::{Damage, ObjectLine, Report, Said, ScopeUse, Stats, Which, send, version};
 use crate::catalog::{Filter, Listed};
 use crate::disk::{Call, Patience, TooSlow};
 use crate::eviction::collect_down_to;
+use crate::http::gha::remove_expired_once;
 use crate::index::Read;
 use crate::keys::ObjectName;
 use crate::node::Node;
@@ -235,10 +237,20 @@ async fn named(store: &Arc<Store>, damaged: Vec<(ObjectName, String)>) -> Result
 }
 
 /// Evicts what should not stay, down to `to` where that is said, and gives back what room it can.
-pub(super) async fn collect(node: &Node, to: Option<Bytes>) -> Result<Report, WorkError> {
+pub(super) async fn collect(node: &Node, to: Option<Bytes>, stream: &mut UnixStream) -> Result<Report, WorkError> {
     let store = node.store();
     let (before, evicted) = (store.book.shelf.on_disk(), store.counts.evictions.objects());
-    collect_down_to(store, to).await;
+    let collecting = async {
+        remove_expired_once(store).await;
+        collect_down_to(store, to).await;
+    };
+    tokio::pin!(collecting);
+    // What was begun when the caller leaves is broken off between two batches, which is safe.
+    while timeout(WORD, &mut collecting).await.is_err() {
+        let gone = store.counts.evictions.objects() - evicted;
+        let left = Bytes(store.book.shelf.on_disk());
+        say(stream, &Said::Progress(format!("{gone} objects evicted, {left} on disk"))).await?;
+    }
     let after = store.book.shelf.on_disk();
     Ok(Report::Collected {
         evicted: store.counts.evictions.objects() - evicted,
@@ -267,9 +279,10 @@ pub(super) async fn warm_from(
     node: &Node,
     endpoint: String,
     token: String,
+    ca: Option<PathBuf>,
     stream: &mut UnixStream,
 ) -> Result<Report, WorkError> {
-    let place = UpstreamPlace::Peer { endpoint, token: Secret::new(token), ca: None };
+    let place = UpstreamPlace::Peer { endpoint, token: Secret::new(token), ca };
     let (told, mut heard) = mpsc::channel::<Warmed>(1);
     // What cannot be said now is said with the next step.
     let warming = node.warm_from(&place, CALLS, |warmed| {

@@ -9,7 +9,7 @@ use crate::metrics::{AGES, Histogram};
 /// Why an object went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// Its class keeps nothing for that long.
+    /// Its class keeps nothing for that long, or its own time is over.
     Age,
     /// Others were worth more of the room.
     Room,
@@ -45,7 +45,7 @@ impl Default for Evictions {
 }
 
 impl Evictions {
-    pub(super) fn note(&self, reason: Reason, bytes: u64, idle: Millis) {
+    pub(crate) fn note(&self, reason: Reason, bytes: u64, idle: Millis) {
         self.by[reason as usize].one();
         self.bytes.add(bytes);
         self.idle.observe(idle.0);

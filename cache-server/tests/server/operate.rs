@@ -7,6 +7,7 @@ use std::process::Output;
 
 use hearth_model::Scope;
 
+use crate::transport::{Authority, https};
 use crate::world::{Server, World, exists, key, until};
 
 /// Big enough that gc is about something, small enough that many go into one segment.
@@ -307,4 +308,31 @@ fn a_node_is_filled_from_another_one() {
     assert_eq!(there.ask("GET", &key(3), &there.trusted(), b"").body, body(3));
     assert_eq!(json(&other, &warm)["warmed"]["present"], 4);
     assert!(!other.log().contains(made["token"].as_str().unwrap()), "a token is in the log");
+}
+
+#[test]
+fn a_node_behind_tls_is_known_by_its_authority() {
+    let world = World::new();
+    let Some(authority) = Authority::new(&world) else { return };
+    authority.issue("server");
+    authority.configure("");
+    let server = world.serve();
+    fill(&server, 1..=2);
+    let args = ["token", "new", "peer", "--kind", "machine", "--right", "peer", "--realm", "*", "--json"];
+    let made: serde_json::Value = serde_json::from_str(&world.printed(&args)).unwrap();
+    let other = World::new();
+    share_key(&world, &other);
+    let there = other.serve();
+    let file = other.path("token");
+    fs::write(&file, made["token"].as_str().unwrap()).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let (url, ca) = (https(&server, "/"), world.path("ca.pem"));
+    let strange = ["warm-from", &url, "--token-file", file.to_str().unwrap()];
+    let refused = other.run(&strange);
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    let warm = [&strange[..], &["--ca-file", ca.to_str().unwrap()]].concat();
+    until("the node is filled", || other.run(&warm).status.success());
+    assert_eq!(there.ask("GET", &key(2), &there.trusted(), b"").body, body(2));
+    let missing = other.run(&[&strange[..], &["--ca-file", "/nowhere/ca.pem"]].concat());
+    assert!(said(&missing).contains("cannot read /nowhere/ca.pem"), "{}", said(&missing));
 }

@@ -56,6 +56,12 @@ impl Artifact {
     }
 }
 
+/// The first instant at which an artifact with these attributes is gone; `None` where they do not say.
+pub(super) fn end(attributes: &str) -> Option<Timestamp> {
+    let attributes: Attributes = serde_json::from_str(attributes).ok()?;
+    Some(Timestamp::from_millis(attributes.expires_at))
+}
+
 /// The caller's run.
 struct Run<'a> {
     caller: &'a Caller,

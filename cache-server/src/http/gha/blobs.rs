@@ -15,6 +15,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tracing::debug;
 
 use super::Around;
+use super::artifacts;
 use super::blocks::{self, InvalidPut, MAX_LIST_LENGTH, Put};
 use super::entries::{self, on_disk};
 use super::grants::{self, BadAddress, Download, Errand, File, Upload};
@@ -179,6 +180,10 @@ async fn get(head: &Parts, download: &Download, around: Around<'_>) -> Result<Re
         .read(find_named(store, vec![download.name], wanted, &mut patience).await)
         .ok_or(Fault::NotFound)?;
     let (info, range) = (Arc::clone(&found.info), found.range.clone());
+    // An address may be good for longer than what it leads to.
+    if artifacts::end(&info.attributes).is_some_and(|end| end <= store.clock.now()) {
+        return Err(Fault::NotFound);
+    }
     if range.is_empty() && wanted != Part::Whole {
         return Err(Fault::Range(info.length));
     }

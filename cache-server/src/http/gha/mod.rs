@@ -17,6 +17,7 @@ mod blobs;
 mod blocks;
 mod caches;
 mod entries;
+mod expiry;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod grants;
@@ -32,6 +33,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 
+pub(crate) use expiry::{remove_expired, remove_expired_once};
 pub use life::ArtifactLife;
 
 use super::public::seen;
