@@ -6,16 +6,20 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often a wait that has an end looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// An exclusive lock, held until dropped.
+/// A lock, held until dropped. A child that is just being started has a copy of it until its program runs; that copy holds
+/// nothing once we have dropped ours, unless the lock was given to the child on purpose.
 #[derive(Debug)]
 pub struct FileLock {
     file: File,
     path: PathBuf,
+    /// Somebody else holds it with us.
+    is_given: AtomicBool,
 }
 
 impl FileLock {
@@ -23,7 +27,7 @@ impl FileLock {
     pub fn try_exclusive(path: &Path) -> io::Result<Option<Self>> {
         let file = open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { file, path: path.to_owned() })),
+            Ok(()) => Ok(Some(Self::of(file, path))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -46,14 +50,14 @@ impl FileLock {
     pub fn exclusive(path: &Path) -> io::Result<Self> {
         let file = open(path)?;
         file.lock()?;
-        Ok(Self { file, path: path.to_owned() })
+        Ok(Self::of(file, path))
     }
 
     /// Takes a place among the readers now, or says `None` when somebody holds the lock alone.
     pub fn try_shared(path: &Path) -> io::Result<Option<Self>> {
         let file = open(path)?;
         match file.try_lock_shared() {
-            Ok(()) => Ok(Some(Self { file, path: path.to_owned() })),
+            Ok(()) => Ok(Some(Self::of(file, path))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -63,12 +67,14 @@ impl FileLock {
     pub fn shared(path: &Path) -> io::Result<Self> {
         let file = open(path)?;
         file.lock_shared()?;
-        Ok(Self { file, path: path.to_owned() })
+        Ok(Self::of(file, path))
     }
 
     /// The same lock for a child, as its standard output. It is held until we and the child have both let go.
     pub fn for_child(&self) -> io::Result<Stdio> {
-        Ok(self.file.try_clone()?.into())
+        let given = self.file.try_clone()?;
+        self.is_given.store(true, Ordering::Relaxed);
+        Ok(given.into())
     }
 
     /// Takes over the lock that our parent gave us as standard output, which leads nowhere from then on. `path` is
@@ -81,7 +87,13 @@ impl FileLock {
         }
         let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
         rustix::stdio::dup2_stdout(&nowhere)?;
-        Ok(Self { file, path: path.to_owned() })
+        let lock = Self::of(file, path);
+        lock.is_given.store(true, Ordering::Relaxed);
+        Ok(lock)
+    }
+
+    fn of(file: File, path: &Path) -> Self {
+        Self { file, path: path.to_owned(), is_given: AtomicBool::new(false) }
     }
 
     pub fn path(&self) -> &Path {
@@ -94,6 +106,15 @@ impl FileLock {
         self.file.set_len(0)?;
         self.file.rewind()?;
         self.file.write_all(text.as_bytes())
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        if !self.is_given.load(Ordering::Relaxed) {
+            // What cannot be unlocked is let go of with its last copy.
+            let _ = self.file.unlock();
+        }
     }
 }
 
@@ -118,6 +139,16 @@ mod tests {
         let _also = FileLock::try_shared(&path).unwrap().unwrap();
         assert!(FileLock::try_exclusive(&path).unwrap().is_none());
         drop(shared);
+    }
+
+    #[test]
+    fn a_copy_that_nobody_was_given_holds_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = FileLock::try_exclusive(&path).unwrap().unwrap();
+        let _of_a_fork = held.file.try_clone().unwrap();
+        drop(held);
+        assert!(FileLock::try_exclusive(&path).unwrap().is_some());
     }
 
     #[test]
