@@ -179,6 +179,8 @@ struct Writing<'a> {
     book: &'a Book,
     records: Vec<Entering>,
     facts: Vec<u8>,
+    /// Those who are told that others were first, once that is written down.
+    divergent: Vec<Answer>,
     /// Whether the facts have one that must not get lost.
     told: bool,
     /// The file system has no room beside what is left to others.
@@ -199,25 +201,22 @@ impl<'a> Writing<'a> {
     fn new(book: &'a Book, bytes: u64) -> Self {
         // A file system that cannot say how full it is will say so when it is written to.
         let full = bytes > 0 && book.short_of(bytes).is_ok_and(|short| short.0 > 0);
-        Self { book, records: Vec::new(), facts: Vec::new(), told: false, full }
+        Self { book, records: Vec::new(), facts: Vec::new(), divergent: Vec::new(), told: false, full }
     }
 
     fn take(&mut self, order: Order) {
         match order {
             Order::Write { ready, record, answer } => {
                 if let Some(filed) = self.look(&ready) {
-                    let _ = answer.send(Ok(filed));
+                    self.answer(filed, answer);
                     return;
                 }
-                match self.room(ready.added.layout.size()) {
-                    Ok(room) => self.enter(Entering { added: ready, record, room, from: None, answer }),
-                    Err(error) => drop(answer.send(Err(error))),
-                }
+                self.put(ready, record, None, answer);
             }
             Order::Publish { ready, room, answer } => {
                 if let Some(filed) = self.look(&ready) {
                     self.give_back(&room);
-                    let _ = answer.send(Ok(filed));
+                    self.answer(filed, answer);
                     return;
                 }
                 self.enter(Entering { added: ready, record: Vec::new(), room, from: None, answer });
@@ -227,15 +226,13 @@ impl<'a> Writing<'a> {
                     let _ = answer.send(Ok(Filed::Gone));
                     return;
                 }
-                match self.room(ready.added.layout.size()) {
-                    Ok(room) => self.enter(Entering { added: ready, record, room, from: Some(from), answer }),
-                    Err(error) => drop(answer.send(Err(error))),
-                }
+                self.put(ready, record, Some(from), answer);
             }
-            Order::Compare { ready, answer } => {
+            Order::Compare { ready, answer } => match self.look(&ready) {
+                Some(filed) => self.answer(filed, answer),
                 // Gone since, and its bytes with it.
-                let _ = answer.send(self.look(&ready).ok_or(io::ErrorKind::NotFound.into()));
-            }
+                None => drop(answer.send(Err(io::ErrorKind::NotFound.into()))),
+            },
             Order::Tell(facts) => {
                 for fact in facts {
                     fact.encode(&mut self.facts);
@@ -249,11 +246,21 @@ impl<'a> Writing<'a> {
         }
     }
 
-    fn room(&self, size: u64) -> io::Result<Room> {
-        if self.full {
-            return Err(io::ErrorKind::StorageFull.into());
+    /// Answers whoever was not first.
+    fn answer(&mut self, filed: Filed, answer: Answer) {
+        match filed {
+            Filed::Divergent => self.divergent.push(answer),
+            filed => drop(answer.send(Ok(filed))),
         }
-        self.book.shelf.room(size)
+    }
+
+    /// Gives a record room in a segment.
+    fn put(&mut self, added: Box<Ready>, record: Vec<Bytes>, from: Option<Place>, answer: Answer) {
+        let full = Err(io::ErrorKind::StorageFull.into());
+        match if self.full { full } else { self.book.shelf.room(added.added.layout.size()) } {
+            Ok(room) => self.enter(Entering { added, record, room, from, answer }),
+            Err(error) => drop(answer.send(Err(error))),
+        }
     }
 
     /// What the name holds already, compared with what is offered.
@@ -289,6 +296,7 @@ impl<'a> Writing<'a> {
     fn commit(&mut self) {
         let records = std::mem::take(&mut self.records);
         let facts = std::mem::take(&mut self.facts);
+        let divergent = std::mem::take(&mut self.divergent);
         let told = std::mem::take(&mut self.told);
         if records.is_empty() && facts.is_empty() {
             return;
@@ -309,15 +317,13 @@ impl<'a> Writing<'a> {
             Ok(()) => self.book.health.writes.succeeded(),
             Err(error) => self.book.health.writes.failed(error),
         }
-        if let Err(error) = written {
-            return self.fail(records, &error);
+        match written {
+            Ok(()) => self.publish_all(records),
+            Err(error) => self.fail(records, &error),
         }
-        let filed: Vec<_> =
-            records.iter().map(|entering| self.publish(&entering.added.added, &entering.room, entering.from)).collect();
-        self.book.logs.settle();
-        for (entering, filed) in records.into_iter().zip(filed) {
-            // Whoever asked may be gone; the object is not.
-            let _ = entering.answer.send(Ok(filed));
+        for answer in divergent {
+            // What they offered is not wanted, whether that could be written down or not.
+            let _ = answer.send(Ok(Filed::Divergent));
         }
     }
 
@@ -343,6 +349,16 @@ impl<'a> Writing<'a> {
             }
         }
         Ok(())
+    }
+
+    fn publish_all(&self, records: Vec<Entering>) {
+        let filed: Vec<_> =
+            records.iter().map(|entering| self.publish(&entering.added.added, &entering.room, entering.from)).collect();
+        self.book.logs.settle();
+        for (entering, filed) in records.into_iter().zip(filed) {
+            // Whoever asked may be gone; the object is not.
+            let _ = entering.answer.send(Ok(filed));
+        }
     }
 
     fn publish(&self, added: &Added, room: &Room, from: Option<Place>) -> Filed {
