@@ -154,13 +154,15 @@ pub async fn claim(places: &Places, count: u16, on_wait: impl FnOnce()) -> Resul
     }
 }
 
-/// Who is where, without taking anything for longer than the look.
+/// Whether somebody has the slot. Those who look do not get in each other's way.
+pub fn look(places: &Places, number: SlotNumber) -> Occupancy {
+    let path = lock_file(&places.slot(number));
+    if path.exists() && matches!(FileLock::try_shared(&path), Ok(None)) { Occupancy::Busy } else { Occupancy::Free }
+}
+
+/// Who is where.
 pub fn occupancy(places: &Places, count: u16) -> Vec<(SlotNumber, Occupancy)> {
-    let busy = |path: &Path| path.exists() && matches!(FileLock::try_exclusive(path), Ok(None));
-    (0..count)
-        .map(SlotNumber)
-        .map(|n| (n, if busy(&lock_file(&places.slot(n))) { Occupancy::Busy } else { Occupancy::Free }))
-        .collect()
+    (0..count).map(SlotNumber).map(|number| (number, look(places, number))).collect()
 }
 
 /// The runners that stand written in slots, readable or not.
@@ -182,7 +184,9 @@ mod tests {
         assert_eq!((first.number, second.number), (SlotNumber(0), SlotNumber(1)));
         assert!(try_claim(&places, 2).unwrap().is_none());
         drop(first);
+        let looking = FileLock::try_shared(&lock_file(&places.slot(SlotNumber(0)))).unwrap().unwrap();
         assert_eq!(occupancy(&places, 2), [(SlotNumber(0), Occupancy::Free), (SlotNumber(1), Occupancy::Busy)]);
+        drop(looking);
         assert_eq!(try_claim(&places, 2).unwrap().unwrap().number, SlotNumber(0));
     }
 }
