@@ -5,10 +5,10 @@ use hearth_host::processes::Identity;
 use hearth_model::SlotNumber;
 
 use super::keepers::Keeper;
-use super::walk::{Ground, accompany, clean_up};
+use super::walk::{Ground, Walked, accompany, clean_up};
 use super::{Place, Runners};
 use crate::journey::chain;
-use crate::slots::{self, Record, Slot, State};
+use crate::slots::{self, Ended, Record, Slot, State};
 use hearth_forge::Registrar;
 
 /// A slot in which somebody has left a runner.
@@ -71,20 +71,29 @@ pub(super) fn find<K>(ground: &Ground<K>, count: u16) -> Vec<Found> {
 }
 
 /// Walks what was found to a clean slot.
-pub(super) async fn go_on<R: Registrar, K: Runners>(ground: &Ground<K>, place: &Place<R>, found: Found) {
-    let (slot, record) = match found {
-        Found::Abandoned { slot, record } => (slot, record),
+pub(super) async fn go_on<R: Registrar, K: Runners>(ground: &Ground<K>, place: &Place<R>, found: Found) -> Walked {
+    let (slot, record, walked) = match found {
+        // Of one that died the forge does not know yet; one that ended had told it before we asked what is wanted.
+        Found::Abandoned { slot, record } if record.state.has_job() => {
+            let walked = Walked::Job { execution: record.execution };
+            (slot, record, walked)
+        }
+        Found::Abandoned { slot, record } => (slot, record, Walked::Idle),
         Found::Alive { number, record } => {
             let directory = ground.app.places.slot(number);
             tracing::info!(slot = %number, runner = %record.runner, "a runner of an earlier daemon goes on");
             let (keeper, lock) = Keeper::found(keeper_of(&record), slots::lock_file(&directory));
-            accompany(ground, &place.registrar, &directory, keeper).await;
-            let Ok(lock) = lock.await else { return };
-            (Slot::taken_over(number, directory, lock), record)
+            let walked = match accompany(ground, &place.registrar, &directory, keeper).await {
+                Ended::Job => Walked::Job { execution: record.execution },
+                _ => Walked::Idle,
+            };
+            let Ok(lock) = lock.await else { return walked };
+            (Slot::taken_over(number, directory, lock), record, walked)
         }
     };
     clean_up(ground, &place.registrar, &slot.directory).await;
     tracing::debug!(slot = %slot.number, runner = %record.runner, "the slot is clean");
+    walked
 }
 
 fn keeper_of(record: &Record) -> Option<Identity> {

@@ -7,20 +7,21 @@ use std::time::Duration;
 
 use hearth_daemon::stop::Stop;
 use hearth_forge::Registrar;
-use hearth_model::SlotNumber;
+use hearth_model::{ExecutionId, SlotNumber};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::adopt::{self, Found};
 use super::control::{Published, Standing};
+use super::ends::Ends;
 use super::patience::Patience;
 use super::plan::{Want, capacity, plan};
 use super::sweep::sweep;
 use super::walk::{Ground, Walked, walk};
 use super::{Place, Runners};
 use crate::journey::chain;
-use crate::slots::{self, Record, Slot};
+use crate::slots::{self, Occupancy, Record, Slot};
 
 /// Local jobs free their slots without a word.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -32,18 +33,15 @@ pub(super) enum Event {
     Wanted {
         place: usize,
         count: u32,
+        /// Jobs of ours that the count is without.
+        ended: Vec<ExecutionId>,
     },
     /// Nobody knows what the place wants.
-    Unheard {
-        place: usize,
-        why: String,
-    },
+    Unheard { place: usize, why: String },
     /// Take no jobs any more.
     Drain,
     /// Answered when no slot holds a runner.
-    AwaitDrained {
-        done: oneshot::Sender<()>,
-    },
+    AwaitDrained { done: oneshot::Sender<()> },
 }
 
 /// The board of one machine.
@@ -65,7 +63,9 @@ pub(super) struct Board<R, K> {
 #[derive(Debug)]
 struct Served<R> {
     place: Arc<Place<R>>,
-    wanted: u32,
+    /// As the forge counts.
+    counted: u32,
+    ends: Ends,
     capacity: watch::Sender<u32>,
     patience: Patience,
     unheard: Option<String>,
@@ -81,7 +81,8 @@ impl<R: Registrar, K: Runners> Board<R, K> {
     ) -> Self {
         let served = |(place, capacity)| Served {
             place: Arc::new(place),
-            wanted: 0,
+            counted: 0,
+            ends: Ends::default(),
             capacity,
             patience: Patience::default(),
             unheard: None,
@@ -139,18 +140,18 @@ impl<R: Registrar, K: Runners> Board<R, K> {
             };
             self.taken.insert(number, index);
             let (ground, place) = (Arc::clone(&self.ground), Arc::clone(&self.places[index].place));
-            self.walks.spawn(async move {
-                adopt::go_on(&ground, &place, found).await;
-                (index, number, Walked::Idle)
-            });
+            self.walks.spawn(async move { (index, number, adopt::go_on(&ground, &place, found).await) });
         }
     }
 
     fn hear(&mut self, event: Event) {
         match event {
-            Event::Wanted { place, count } => {
+            Event::Wanted { place, count, ended } => {
                 let served = &mut self.places[place];
-                (served.wanted, served.unheard) = (count, None);
+                (served.counted, served.unheard) = (count, None);
+                for execution in ended {
+                    served.ends.heard(execution);
+                }
             }
             Event::Unheard { place, why } => self.places[place].unheard = Some(why),
             Event::Drain => {
@@ -173,9 +174,8 @@ impl<R: Registrar, K: Runners> Board<R, K> {
         self.taken.remove(&number);
         let served = &mut self.places[index];
         match walked {
-            Walked::Job => {
-                // Until the forge says more.
-                served.wanted = served.wanted.saturating_sub(1);
+            Walked::Job { execution } => {
+                served.ends.seen(execution, Instant::now());
                 served.patience.went_well();
             }
             Walked::Idle => served.patience.went_well(),
@@ -183,29 +183,28 @@ impl<R: Registrar, K: Runners> Board<R, K> {
         }
     }
 
-    fn wants(&self) -> Vec<Want> {
+    fn wants(&mut self) -> Vec<Want> {
         let now = Instant::now();
-        let want = |(index, served): (usize, &Served<R>)| {
+        let want = |(index, served): (usize, &mut Served<R>)| {
             let have = self.taken.values().filter(|taken| **taken == index).count();
             let have = u32::try_from(have).unwrap_or(u32::MAX);
             // Who is in trouble is neither given a slot nor promised one.
             let max = if served.patience.is_waiting(now) { have.min(served.place.max) } else { served.place.max };
-            Want { wanted: served.wanted, have, max, share: served.place.share, priority: served.place.priority }
+            let wanted = served.counted.saturating_sub(served.ends.ahead(now));
+            Want { wanted, have, max, share: served.place.share, priority: served.place.priority }
         };
-        self.places.iter().enumerate().map(want).collect()
+        self.places.iter_mut().enumerate().map(want).collect()
     }
 
     fn give_slots(&mut self) {
         let mut free = if self.is_draining { Vec::new() } else { self.free_slots() };
         for index in plan(free.len(), &self.wants()) {
-            let Some(slot) = free.pop() else { break };
+            let Some(slot) = self.claim_one(&mut free) else { break };
             self.start(index, slot);
         }
-        let left = free.len();
-        // The locks of what is left go before anybody is promised a slot that a local job cannot take then.
-        drop(free);
-        for (served, want) in self.places.iter().zip(self.wants()) {
-            let promised = if self.is_draining { 0 } else { capacity(left, want) };
+        let wants = self.wants();
+        for (served, want) in self.places.iter().zip(wants) {
+            let promised = if self.is_draining { 0 } else { capacity(free.len(), want) };
             served.capacity.send_if_modified(|known| std::mem::replace(known, promised) != promised);
         }
         if self.taken.is_empty() {
@@ -216,19 +215,26 @@ impl<R: Registrar, K: Runners> Board<R, K> {
     }
 
     /// Slots that nobody has, the lowest number last.
-    fn free_slots(&self) -> Vec<Slot> {
-        let mut free = Vec::new();
-        for number in (0..self.count()).rev().map(SlotNumber) {
-            if self.taken.contains_key(&number) || Record::stands_in(&self.ground.app.places.slot(number)) {
-                continue;
-            }
+    fn free_slots(&self) -> Vec<SlotNumber> {
+        let places = &self.ground.app.places;
+        let is_free = |number: &SlotNumber| {
+            !self.taken.contains_key(number)
+                && !Record::stands_in(&places.slot(*number))
+                && slots::look(places, *number) == Occupancy::Free
+        };
+        (0..self.count()).rev().map(SlotNumber).filter(is_free).collect()
+    }
+
+    /// Takes the last of these that no local job was quicker to take.
+    fn claim_one(&self, free: &mut Vec<SlotNumber>) -> Option<Slot> {
+        while let Some(number) = free.pop() {
             match slots::try_claim_one(&self.ground.app.places, number) {
-                Ok(Some(slot)) => free.push(slot),
+                Ok(Some(slot)) => return Some(slot),
                 Ok(None) => {}
                 Err(error) => tracing::error!("{}", chain(&error)),
             }
         }
-        free
+        None
     }
 
     fn start(&mut self, index: usize, slot: Slot) {
@@ -277,9 +283,10 @@ impl<R: Registrar, K: Runners> Board<R, K> {
         }
     }
 
-    fn publish(&self) {
-        let places = self.places.iter().zip(self.wants()).map(|(served, want)| Standing {
-            wanted: served.wanted,
+    fn publish(&mut self) {
+        let wants = self.wants();
+        let places = self.places.iter().zip(wants).map(|(served, want)| Standing {
+            wanted: want.wanted,
             have: want.have,
             capacity: *served.capacity.borrow(),
             trouble: served.unheard.as_ref().or(served.patience.trouble()).cloned(),

@@ -33,7 +33,7 @@ impl RunnerCounts {
 
     pub(super) fn walked(&self, walked: &Walked) {
         let count = match walked {
-            Walked::Job => &self.jobs,
+            Walked::Job { .. } => &self.jobs,
             Walked::Idle => &self.idle,
             Walked::Failed { .. } => &self.failed,
         };
@@ -53,13 +53,16 @@ impl RunnerCounts {
 
 #[cfg(test)]
 mod tests {
+    use hearth_model::{ExecutionId, Timestamp};
+
     use super::*;
 
     #[test]
     fn every_end_has_its_own_count() {
         let counts = RunnerCounts::default();
         counts.registered();
-        for walked in [Walked::Job, Walked::Idle, Walked::Failed { why: String::new() }, Walked::Job] {
+        let job = Walked::Job { execution: ExecutionId::new(Timestamp::from_millis(1)) };
+        for walked in [job.clone(), Walked::Idle, Walked::Failed { why: String::new() }, job] {
             counts.walked(&walked);
         }
         assert_eq!(counts.tally(), RunnerTally { registered: 1, jobs: 2, idle: 1, failed: 1 });

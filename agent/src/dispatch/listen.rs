@@ -100,8 +100,9 @@ impl Listener {
             let acquired = demand.acquire(&available).await.map_err(|error| chain(&error))?;
             wanted = wanted.max(u32::try_from(acquired.len()).unwrap_or(u32::MAX));
         }
+        let ended = told.jobs.iter().filter_map(|news| news::ended(&self.names, news)).collect();
         // The board lives as long as we do.
-        let _stopping = self.tell.send(Event::Wanted { place: self.place, count: wanted }).await;
+        let _stopping = self.tell.send(Event::Wanted { place: self.place, count: wanted, ended }).await;
         Ok(())
     }
 

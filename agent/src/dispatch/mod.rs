@@ -13,6 +13,7 @@ mod adopt;
 mod board;
 mod control;
 mod counts;
+mod ends;
 mod heard;
 mod keepers;
 mod labels;

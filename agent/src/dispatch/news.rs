@@ -35,6 +35,12 @@ pub(super) fn observations(
     said
 }
 
+/// The execution of ours whose end the news tells.
+pub(super) fn ended(names: &Names, news: &JobNews) -> Option<ExecutionId> {
+    let JobNews::Completed { runner_name, .. } = news else { return None };
+    names.execution(runner_name.as_deref()?)
+}
+
 /// From the runner's taking it to its end. A job that no runner took used nothing.
 fn ran(job: &JobSeen) -> Option<Millis> {
     let (started, finished) = (job.times.started?, job.times.finished?);

@@ -42,7 +42,7 @@ pub(super) struct Ground<K> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Walked {
     /// The runner carried a job: the forge wants one runner less.
-    Job,
+    Job { execution: ExecutionId },
     /// The runner ran without a job.
     Idle,
     /// It never did; the place had better wait before it asks again.
@@ -80,7 +80,7 @@ pub(super) async fn walk<R: Registrar, K: Runners>(ground: &Ground<K>, place: &P
     let how = accompany(ground, &place.registrar, &slot.directory, running).await;
     clean_up(ground, &place.registrar, &slot.directory).await;
     match how {
-        Ended::Job => Walked::Job,
+        Ended::Job => Walked::Job { execution: record.execution },
         Ended::Idle => Walked::Idle,
         Ended::NeverStarted { why } => failed(why),
         Ended::TooOld => failed("the forge takes no runner of this version any more".to_owned()),

@@ -1,7 +1,9 @@
 //! One job from the queue to the record.
 
-use fake_github::Job;
+use std::time::Duration;
+
 use fake_github::runner_protocol::JobResult;
+use fake_github::{Job, JobId, Options};
 use hearth_ledger::State;
 use hearth_model::{EndBasis, Outcome};
 use hearth_tests::github::nothing_is_violated;
@@ -49,5 +51,22 @@ fn a_polled_queue_brings_jobs_as_well() {
     let ended = ledger(&served.world).into_iter().filter(|row| row.state == State::Ended).count();
     assert_eq!(ended, 2);
     nothing_is_violated(&served.github);
+    served.stop();
+}
+
+#[test]
+fn a_job_that_waits_for_the_only_slot_begins_when_it_is_free() {
+    // As long as GitHub's: whoever waits for the end of a poll is seen to.
+    let options = Options { poll_hold: Duration::from_secs(50), ..Options::default() };
+    let mut served = Served::start(&Machine { slots: 1, options, ..Machine::default() });
+    let jobs: Vec<_> =
+        (0..8).map(|_| served.github.offer(Job::new("acme/widgets").labels(["hearth"]).run("true"))).collect();
+    served.done(&jobs);
+    let taken = |id: &JobId| served.github.job(*id).and_then(|record| record.runner_assigned_at);
+    let mut taken: Vec<_> = jobs.iter().map(|id| taken(id).expect("a runner took it")).collect();
+    taken.sort();
+    let pauses: Vec<_> = taken.windows(2).map(|pair| pair[1].duration_since(pair[0]).unsigned_abs()).collect();
+    assert!(pauses.iter().all(|pause| *pause < Duration::from_secs(15)), "{pauses:?}");
+    served.idle();
     served.stop();
 }
