@@ -3,6 +3,7 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::bytes::{number, text};
+use crate::http::peer::{Asked, MOST, asked};
 use crate::http::range;
 use crate::keys::{self, MAX_KEY_LENGTH, ObjectKey, Place, Reserved};
 
@@ -42,4 +43,21 @@ pub(super) fn range(bytes: &[u8]) {
         let range = range::part(Some(text(rest))).of(length);
         assert!(range.start <= range.end && range.end <= length, "{range:?} of {length}");
     }
+}
+
+/// What one node asks another is no object of anybody, and is asked by one spelling as by another.
+pub(super) fn peer(bytes: &[u8]) {
+    let text = text(bytes);
+    let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+    let Some(found) = asked(path, query) else { return };
+    assert!(!matches!(keys::place(path), Ok(Place::Object(_))), "a request of a peer that is an object too");
+    let again = match &found {
+        Asked::Record(name) => asked(&format!("/.peer/v1/{}", name.to_hex()), None),
+        Asked::Names { after, most } => {
+            assert!((1..=MOST).contains(most));
+            let after = after.map_or(String::new(), |name| format!("after={}&", name.to_hex()));
+            asked("/.peer/v1/", Some(&format!("{after}most={most}")))
+        }
+    };
+    assert_eq!(again, Some(found));
 }

@@ -21,11 +21,11 @@ use crate::uploads::{Failure, Upload};
 use crate::upstream::{Opener, SealKey, Unsealed, record_of};
 
 /// Names of one page.
-const MOST: usize = 10_000;
+pub(crate) const MOST: usize = 10_000;
 
 /// What a path below the reserved segment stands for.
 #[derive(Debug, PartialEq, Eq)]
-enum Asked {
+pub(crate) enum Asked {
     Record(ObjectName),
     Names { after: Option<ObjectName>, most: usize },
 }
@@ -76,7 +76,7 @@ pub(crate) async fn answer(
     }
 }
 
-fn asked(path: &str, query: Option<&str>) -> Option<Asked> {
+pub(crate) fn asked(path: &str, query: Option<&str>) -> Option<Asked> {
     let rest = path.trim_start_matches('/').strip_prefix(".peer/v1/")?;
     if !rest.is_empty() {
         return ObjectName::from_hex(rest).filter(|_| query.is_none()).map(Asked::Record);

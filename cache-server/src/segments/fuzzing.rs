@@ -1,10 +1,16 @@
 //! What the format promises of any bytes; see [`crate::fuzzing`].
 
+use std::fs::File;
+use std::io::Write as _;
+use std::sync::Arc;
+
 use hearth_model::{Scope, Timestamp, WriterId};
 use twox_hash::XxHash3_64;
 
-use super::format::{CHUNK, Head, gap, gap_size};
+use super::format::{CHUNK, Head, PREAMBLE, gap, gap_size, preamble};
 use super::hashes::{ChunkHasher, Hashes};
+use super::segment::{Segment, SegmentId};
+use super::walk::Walk;
 use crate::fuzzing::bytes::{changed, number, text};
 use crate::keys::{Address, ObjectKey, Space};
 
@@ -78,4 +84,51 @@ fn stored(choice: usize, data: &[u8]) {
     if let Some(changed) = changed(&written, choice) {
         assert!(Hashes::decode(&changed, length).is_err(), "changed hashes were read");
     }
+}
+
+/// A walk meets the records that were written and nothing in them, whatever they hold, and comes to an end in any file.
+pub(crate) fn walk(bytes: &[u8]) {
+    let (choice, rest) = number(bytes);
+    for (offset, end, head) in walked(rest) {
+        assert!(PREAMBLE <= offset && offset < end, "a record of no size");
+        assert_eq!(head.layout().size(), end - offset);
+    }
+    let records = [rest, &b"the next"[..]].map(record);
+    let mut file = records[0].clone();
+    let dead = gap(24 + choice as u64);
+    file.extend(dead);
+    file.resize(file.len() + choice, 0);
+    file.extend(&records[1]);
+    file.extend(rest);
+    let lengths = walked(&file).into_iter().map(|(_, _, head)| head.length).take(2);
+    assert!(lengths.eq([rest.len() as u64, 8]), "a walk that went astray");
+}
+
+/// A whole record of the sample's object.
+fn record(data: &[u8]) -> Vec<u8> {
+    let head = Head { length: data.len() as u64, ..sample("{}") };
+    let mut hasher = ChunkHasher::new(head.name);
+    hasher.update(data);
+    [head.encode(), data.to_vec(), hasher.finish().encode(head.length)].concat()
+}
+
+/// Where the records of a segment with these bytes begin and end; each lies behind the one before, and in the file.
+fn walked(bytes: &[u8]) -> Vec<(u64, u64, Head)> {
+    let id = SegmentId { owner: 1, number: 2 };
+    let mut file = tempfile::tempfile().expect("a file without a name can be made");
+    file.write_all(&preamble(id.to_u64())).and_then(|()| file.write_all(bytes)).expect("it takes some bytes");
+    let segment = Arc::new(Segment::nowhere(id));
+    let mut walk = begin(&segment, file).expect("its preamble is right");
+    let mut all: Vec<(u64, u64, Head)> = Vec::new();
+    while let Some((record, head)) = walk.next().expect("it can be read") {
+        let end = record.offset + record.layout.size();
+        assert!(all.last().is_none_or(|(_, end, _)| *end <= record.offset), "a walk that goes back");
+        assert!(end <= PREAMBLE + bytes.len() as u64, "a record beyond the file");
+        all.push((record.offset, end, head));
+    }
+    all
+}
+
+fn begin(segment: &Arc<Segment>, file: File) -> Option<Walk> {
+    Walk::begin(Arc::clone(segment), Arc::new(file)).expect("it can be read")
 }

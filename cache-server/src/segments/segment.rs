@@ -115,6 +115,12 @@ impl Segment {
         Ok(segment)
     }
 
+    /// One without a file.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn nowhere(id: SegmentId) -> Self {
+        Self::at(PathBuf::new(), id, 0, PREAMBLE)
+    }
+
     fn at(path: PathBuf, id: SegmentId, slot: u32, end: u64) -> Self {
         Self {
             id,

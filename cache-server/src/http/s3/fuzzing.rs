@@ -7,11 +7,12 @@ use hyper::{HeaderMap, Method};
 use super::attributes::Attributes;
 use super::chunked::{Covered, Unframed};
 use super::error::Code;
-use super::operation::{Operation, operation};
-use super::query::{Query, decoded};
+use super::lists::{MAX_KEYS, Question, token_of};
+use super::operation::{Operation, Style, operation};
+use super::query::{Query, decoded, encoded};
 use super::signature::{Signable, claim};
 use super::sums::Sums;
-use super::xml::{self, escaped};
+use super::xml::{self, ListedPart, MAX_PARTS, escaped};
 use crate::fuzzing::bytes::{NOW, number, text};
 use crate::keys::ObjectKey;
 
@@ -96,5 +97,45 @@ pub(crate) fn removals(bytes: &[u8]) {
         let objects: String = list.keys.iter().map(object).collect();
         let again = xml::removals(format!("<Delete>{objects}</Delete>").as_bytes());
         assert_eq!(again.map(|again| again.keys), Ok(list.keys));
+    }
+}
+
+/// The parts of an upload are in order, and the same when they are written again.
+pub(crate) fn parts(bytes: &[u8]) {
+    let Ok(parts) = xml::parts(bytes) else { return };
+    assert!((1..=MAX_PARTS).contains(&parts.len()));
+    assert!(parts.windows(2).all(|pair| pair[0].number < pair[1].number), "parts in disorder");
+    for part in &parts {
+        if let Ok(md5) = part.md5() {
+            let again = ListedPart { number: part.number, etag: format!("{:032x}", u128::from_be_bytes(md5)) };
+            assert_eq!(again.md5(), Ok(md5));
+        }
+    }
+    let plain = |part: &ListedPart| escaped(&part.etag).chars().all(|c| c != char::REPLACEMENT_CHARACTER);
+    if parts.iter().all(plain) {
+        let part = |part: &ListedPart| {
+            format!("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", part.number, escaped(&part.etag))
+        };
+        let all: String = parts.iter().map(part).collect();
+        let again = xml::parts(format!("<CompleteMultipartUpload>{all}</CompleteMultipartUpload>").as_bytes());
+        assert_eq!(again, Ok(parts));
+    }
+}
+
+/// The question of a list. A page is bounded, goes on where the one before has ended, and shows what can be read back.
+pub(crate) fn list(bytes: &[u8]) {
+    let Ok(query) = Query::parse(text(bytes)) else { return };
+    for style in [Style::Marker, Style::Continuation] {
+        let Ok(question) = Question::parse(&query, style) else { continue };
+        assert!(question.limit <= MAX_KEYS as usize);
+        let shown = question.shown(question.prefix);
+        if query.has("encoding-type") {
+            assert!(query.get("encoding-type") == Some("") || decoded(&shown).as_deref() == Ok(question.prefix));
+        }
+        let next = format!("continuation-token={}", encoded(&token_of(&question.after)));
+        if let Ok(next) = Query::parse(&next) {
+            let after = Question::parse(&next, Style::Continuation).map(|next| next.after);
+            assert_eq!(after.as_ref(), Ok(&question.after), "a page begins elsewhere");
+        }
     }
 }

@@ -20,24 +20,24 @@ use crate::http::webdav::Around;
 use crate::keys::Reserved;
 use crate::objects::NodeObjects;
 
-const MAX_KEYS: u32 = 1000;
+pub(super) const MAX_KEYS: u32 = 1000;
 /// Objects asked for at once where most of them may be folded into one line.
 const FOLDED_BATCH: usize = 10_000;
 
 /// What a client asks of a listing.
 #[derive(Debug, PartialEq, Eq)]
-struct Question<'a> {
-    prefix: &'a str,
+pub(super) struct Question<'a> {
+    pub(super) prefix: &'a str,
     delimiter: Option<&'a str>,
-    limit: usize,
+    pub(super) limit: usize,
     /// Keys are sent percent-encoded.
     is_encoded: bool,
     /// Behind which key to begin, without the bucket.
-    after: String,
+    pub(super) after: String,
 }
 
 impl<'a> Question<'a> {
-    fn parse(query: &'a Query, style: Style) -> Result<Self, Code> {
+    pub(super) fn parse(query: &'a Query, style: Style) -> Result<Self, Code> {
         let text = |name| if query.has(name) { query.get(name).ok_or(Code::InvalidArgument) } else { Ok("") };
         let limit = match text("max-keys")? {
             "" => MAX_KEYS as usize,
@@ -66,7 +66,7 @@ impl<'a> Question<'a> {
         Ok(Self { prefix: text("prefix")?, delimiter, limit, is_encoded, after })
     }
 
-    fn shown(&self, text: &str) -> String {
+    pub(super) fn shown(&self, text: &str) -> String {
         if self.is_encoded { encoded_path(text) } else { text.to_owned() }
     }
 }
@@ -111,8 +111,7 @@ pub(super) async fn objects(
                 document.put("StartAfter", question.shown(start));
             }
             if page.is_truncated {
-                let token = URL_SAFE_NO_PAD.encode(after.strip_prefix(&root).unwrap_or_default());
-                document.put("NextContinuationToken", token);
+                document.put("NextContinuationToken", token_of(after.strip_prefix(&root).unwrap_or_default()));
             }
         }
     }
@@ -129,6 +128,11 @@ pub(super) async fn objects(
         };
     }
     Ok(document.reply())
+}
+
+/// The token with which a list goes on behind a key.
+pub(super) fn token_of(after: &str) -> String {
+    URL_SAFE_NO_PAD.encode(after)
 }
 
 /// The tag that a read of the object would say. The log, from which lists are made, knows it of all but those whose

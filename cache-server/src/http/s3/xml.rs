@@ -14,7 +14,7 @@ pub(crate) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 /// S3's own bounds.
 const MAX_REMOVALS: usize = 1000;
-const MAX_PARTS: usize = 10_000;
+pub(super) const MAX_PARTS: usize = 10_000;
 
 /// An answer under way: elements are opened and closed as they are written.
 #[derive(Debug)]
