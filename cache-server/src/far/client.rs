@@ -14,7 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::CONTENT_LENGTH;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::stream::FarStream;
 use crate::breaker::{Breaker, Rules, Verdict};
@@ -37,6 +37,10 @@ pub struct FarConfig {
     pub connect: Duration,
     /// Until the first bytes of an answer, and between any two pieces of it.
     pub read: Duration,
+    /// A node that says nothing for so long is asked for the check object, which it has in memory. One that does not
+    /// have even that in the same time hangs, and is waited for no longer: a node that is slow has the time of `read`
+    /// and `write`.
+    pub awake: Duration,
     /// A whole write.
     pub write: Duration,
     /// A whole read, however steadily it trickles.
@@ -53,6 +57,7 @@ impl FarConfig {
             token,
             connect: Duration::from_millis(300),
             read: Duration::from_secs(1),
+            awake: Duration::from_millis(250),
             write: Duration::from_secs(2),
             whole_read: Duration::from_secs(30),
             breaker_failures: 3,
@@ -151,6 +156,10 @@ pub(crate) enum FarPut {
     Aborted,
 }
 
+/// Nothing came back in time.
+#[derive(Debug)]
+struct Silent;
+
 pub(crate) type Probe = Result<(), ProbeError>;
 
 impl FarNode {
@@ -179,10 +188,10 @@ impl FarNode {
         Ok(Self { client, base, config: Arc::new(config), health: Arc::new(health) })
     }
 
-    /// Asks for the check object, whatever the breaker thinks: a node that answers is worth setting up.
+    /// Asks for the check object, whatever the breaker thinks: a node that answers is worth setting up. With patience,
+    /// for the answer stands for the whole job.
     pub(crate) async fn probe(&self) -> Probe {
-        let send = self.request(Method::GET, ".sccache_check").send();
-        let answer = timeout(self.config.read, send).await.map_err(|_| ProbeError::TooSlow)?;
+        let answer = timeout(self.config.read, self.check()).await.map_err(|_| ProbeError::TooSlow)?;
         match answer.map_err(|cause| ProbeError::Unreachable { cause })?.status() {
             StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(ProbeError::Refused),
@@ -240,7 +249,7 @@ impl FarNode {
         let (pieces, passing) = mpsc::channel(PIECES_IN_FLIGHT);
         let body = PassedOn { pieces: passing, left: inflow.length() };
         let send = self.request(Method::PUT, key.as_str()).body(reqwest::Body::wrap(body)).send();
-        let mut send = std::pin::pin!(timeout(self.config.write, send));
+        let mut send = std::pin::pin!(self.within(self.config.write, send));
         let pass = async {
             while let Some(bytes) = inflow.next().await? {
                 if pieces.send(bytes).await.is_err() {
@@ -278,10 +287,30 @@ impl FarNode {
                 self.health.failed();
                 FarPut::Failed
             }
-            Err(_) => {
+            Err(Silent) => {
                 self.health.silent();
                 FarPut::TooSlow
             }
+        }
+    }
+
+    fn check(&self) -> impl Future<Output = Result<reqwest::Response, reqwest::Error>> {
+        self.request(Method::GET, ".sccache_check").send()
+    }
+
+    /// The exchange, unless it takes longer than the limit, or the node turns out to hang.
+    async fn within<T>(&self, limit: Duration, exchange: impl Future<Output = T>) -> Result<T, Silent> {
+        let hangs = async {
+            sleep(self.config.awake).await;
+            if timeout(self.config.awake, self.check()).await.is_ok() {
+                // Whatever it said, it is there, and the exchange has its time.
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            done = timeout(limit, exchange) => done.map_err(|_elapsed| Silent),
+            () = hangs => Err(Silent),
         }
     }
 
@@ -296,13 +325,13 @@ impl FarNode {
         if self.health.ask() == Verdict::Spare {
             return Err(FarRead::Spared);
         }
-        match timeout(self.config.read, exchange).await {
+        match self.within(self.config.read, exchange).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => {
                 self.health.failed();
                 Err(FarRead::Failed)
             }
-            Err(_) => {
+            Err(Silent) => {
                 self.health.silent();
                 Err(FarRead::TooSlow)
             }

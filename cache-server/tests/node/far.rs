@@ -18,6 +18,8 @@ pub(crate) enum Manner {
     Say(&'static str),
     /// Reads the whole request first and answers after a while.
     Later(Duration, &'static str),
+    /// The same, but the check object is there at once.
+    AwakeAndLater(Duration, &'static str),
     /// Answers, and then neither goes on nor closes.
     SayAndHang(&'static str),
 }
@@ -69,7 +71,10 @@ async fn converse(mut stream: TcpStream, manner: Manner) {
             stream.write_all(answer.as_bytes()).await.unwrap_or_default();
             std::future::pending::<()>().await;
         }
-        Manner::Later(wait, answer) => {
+        Manner::AwakeAndLater(..) if head.contains(" /.sccache_check ") => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap_or_default();
+        }
+        Manner::Later(wait, answer) | Manner::AwakeAndLater(wait, answer) => {
             let length = head
                 .to_ascii_lowercase()
                 .split_once("content-length: ")

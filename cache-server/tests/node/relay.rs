@@ -152,6 +152,42 @@ async fn a_slow_far_side_within_the_limits_is_used() {
     assert_eq!((counts.hits, counts.stored), (1, 1));
 }
 
+/// Before a far side whose limits are longer than any test.
+async fn patient(far: &Far) -> Near {
+    let mut config = FarConfig::new(far.url.clone(), Secret::new("token".to_owned()));
+    (config.read, config.write) = (Duration::from_mins(10), Duration::from_mins(10));
+    config.awake = Duration::from_millis(100);
+    Near::before(Backend::Far(FarNode::new(config).unwrap())).await
+}
+
+#[tokio::test]
+async fn a_far_side_that_hangs_is_not_waited_for_as_a_slow_one_is() {
+    let far = Far::start(Manner::Hang).await;
+    let near = patient(&far).await;
+    let began = Instant::now();
+    assert_eq!(near.get(1).await.status, 404);
+    assert!(began.elapsed() < SLACK, "a read took {:?}", began.elapsed());
+    near.relay.stop().await;
+
+    let near = patient(&far).await;
+    let began = Instant::now();
+    assert_eq!(near.put(1, body(1, 3_000_000)).await, 201);
+    assert!(began.elapsed() < SLACK, "a write took {:?}", began.elapsed());
+    let counts = near.relay.stop().await;
+    assert_eq!((counts.timeouts, counts.discarded), (1, 1));
+}
+
+#[tokio::test]
+async fn a_far_side_that_is_slow_and_awake_is_waited_for() {
+    let found = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfound";
+    let far = Far::start(Manner::AwakeAndLater(Duration::from_millis(600), found)).await;
+    let near = patient(&far).await;
+    assert_eq!(near.get(1).await.body, b"found");
+    assert_eq!(near.put(1, body(1, 1_000_000)).await, 201);
+    let counts = near.relay.stop().await;
+    assert_eq!((counts.hits, counts.stored, counts.timeouts), (1, 1, 0));
+}
+
 #[tokio::test]
 async fn a_far_side_that_recovers_is_used_again() {
     let far = Far::start(Manner::Close).await;
