@@ -139,6 +139,13 @@ impl Desk {
         }
     }
 
+    /// The daemon's cache node was silent for longer than a daemon that is awake may be: nobody waits for it again.
+    pub fn presume_gone(&self) {
+        if let Self::Daemon { is_gone, .. } = self {
+            is_gone.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Hands in how the job ended.
     pub async fn finish(&mut self, finish: Finish) -> Result<Receipt, DeskError> {
         let question = What::Finish(Box::new(finish));
@@ -154,15 +161,15 @@ impl Desk {
     /// Asks the daemon. `None` when there is none, or none any more: then the books are kept here from now on.
     async fn ask(&mut self, what: &What) -> Result<Option<Answer>, DeskError> {
         let Self::Daemon { places, settings, is_gone } = self else { return Ok(None) };
-        let error = if is_gone.load(Ordering::Relaxed) {
-            DeskError::Silent { limit: GREETING_LIMIT }
+        let why = if is_gone.load(Ordering::Relaxed) {
+            "it said nothing when it was last asked".to_owned()
         } else {
             match ask(places, what).await {
-                Err(error @ (DeskError::Unreachable(_) | DeskError::Silent { .. })) => error,
+                Err(error @ (DeskError::Unreachable(_) | DeskError::Silent { .. })) => chain(&error),
                 other => return other.map(Some),
             }
         };
-        tracing::warn!("the daemon is gone, so this process keeps the books: {}", chain(&error));
+        tracing::warn!("the daemon is gone, so this process keeps the books: {why}");
         let (app, _warnings) = open_here((**settings).clone())?;
         *self = Self::Here(Box::new(app));
         Ok(None)

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use hearth_cache_server::{Relay, RelayCounts, RelayError, Secret};
+use hearth_cache_server::{ProbeError, Relay, RelayCounts, RelayError, Secret};
 use hearth_host::guard::Raw;
 use hearth_model::CompileCounts;
 
@@ -30,7 +30,7 @@ pub enum Without {
     #[error("cannot draw a secret")]
     Secret(#[source] std::io::Error),
     #[error("the cache node does not answer")]
-    Probe(#[source] hearth_cache_server::ProbeError),
+    Probe(#[source] ProbeError),
     #[error("the sccache daemon cannot be used")]
     Daemon(#[source] Unavailable),
     #[error("the sccache daemon cannot be started")]
@@ -78,7 +78,12 @@ impl CompileCache {
         let secret = Secret::random().map_err(Without::Secret)?;
         let relay = Relay::start(backend, secret.clone()).await.map_err(Without::Relay)?;
         // Asked first: a daemon that starts against a bad answer fails the build.
-        relay.probe().await.map_err(Without::Probe)?;
+        if let Err(error) = relay.probe().await {
+            if matches!(error, ProbeError::TooSlow) {
+                desk.presume_gone();
+            }
+            return Err(Without::Probe(error));
+        }
         let plan = DaemonPlan::new(program, place).map_err(Without::Daemon)?;
         let mut start = plan.start(relay.addr(), secret.expose(), environment);
         start.environment.push((crate::environment::EXECUTION.into(), Some(Raw::from(begun.execution.to_string()))));
