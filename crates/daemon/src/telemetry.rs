@@ -142,39 +142,60 @@ where
     }
 }
 
+/// A place that tests have their log written to.
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
+pub(crate) mod page {
+    use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
 
-    use tracing::{debug, info};
-
-    use super::*;
-
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Page {
+        pub(crate) fn writer(&self) -> impl Fn() -> Self + Send + Sync + use<> {
+            let page = self.clone();
+            move || page.clone()
+        }
+
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8_lossy(&self.0.lock().expect("nobody panics while writing")).into_owned()
+        }
+    }
 
     impl Write for Page {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            self.0.lock().expect("nobody panics while writing").extend_from_slice(bytes);
             Ok(bytes.len())
         }
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tracing::{debug, info};
+
+    use super::page::Page;
+    use super::*;
+
+    /// Whoever comes to a line first decides for every thread whether it is wanted, until the next listener asks again.
+    static ONE_LISTENER: Mutex<()> = Mutex::new(());
 
     /// What is written for one event at each of two levels.
     fn written(filter: &str, format: Format, colors: Colors) -> String {
+        let _alone = ONE_LISTENER.lock();
         let page = Page::default();
-        let target = page.clone();
-        let subscriber = lines(parse(filter).unwrap(), format, colors, move || target.clone());
+        let subscriber = lines(parse(filter).unwrap(), format, colors, page.writer());
         tracing::subscriber::with_default(subscriber, || {
             debug!("a detail");
             debug!(target: "reqsign_core::api", "a secret");
             info!(job.id = 7, "leased warm target");
         });
-        String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+        page.text()
     }
 
     #[test]

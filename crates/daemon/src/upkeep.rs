@@ -199,14 +199,15 @@ impl UpkeepMetrics {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
     use std::sync::Mutex;
 
     use hearth_model::{ManualClock, Timestamp};
+    use tracing::subscriber::DefaultGuard;
 
     use super::*;
     use crate::metrics::BuildInfo;
     use crate::tasks::{Finish, Tasks};
+    use crate::telemetry::page::Page;
 
     /// When tasks ran, in seconds since the start.
     type Book = Arc<Mutex<Vec<(&'static str, u64)>>>;
@@ -242,21 +243,34 @@ mod tests {
         }
     }
 
+    /// Every world listens to its log: `tracing` asks whoever comes to a line first whether anybody wants it, and would
+    /// remember the no of a thread that does not listen for the threads that do.
     struct World {
         tasks: Tasks,
         metrics: Metrics,
         book: Book,
         began: Instant,
+        log: Page,
+        _listening: DefaultGuard,
     }
 
     impl World {
         fn new() -> Self {
             let build = BuildInfo { program: "hearth", version: "0", commit: "0" };
+            let log = Page::default();
+            let subscriber = tracing_subscriber::fmt()
+                .with_writer(log.writer())
+                .with_ansi(false)
+                .with_target(false)
+                .without_time()
+                .finish();
             Self {
                 tasks: Tasks::new(Stop::default()),
                 metrics: Metrics::new(build),
                 book: Book::default(),
                 began: Instant::now(),
+                log,
+                _listening: tracing::subscriber::set_default(subscriber),
             }
         }
 
@@ -333,36 +347,14 @@ mod tests {
         assert_eq!((ran, before.elapsed()), (vec![("sweep", 0)], Duration::from_secs(10)));
     }
 
-    #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_logged_once_and_counted_every_time() {
-        let page = Page::default();
-        let target = page.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(move || target.clone())
-            .with_ansi(false)
-            .with_target(false)
-            .without_time()
-            .finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
         let world = World::new();
         let ran = world.live(vec![world.chore("sweep", 3600, 0, 0..3)], 0.0, 100).await;
         let times: Vec<_> = ran.iter().map(|(_, at)| *at).collect();
         assert_eq!(times, [0, 10, 30, 70]);
 
-        let log = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        let log = world.log.text();
         assert_eq!(log.matches("upkeep task sweep failed and will be tried again").count(), 1, "{log}");
         assert!(log.contains("the disk is full"), "{log}");
         assert!(log.contains("upkeep task sweep works again after 3 failures"), "{log}");
